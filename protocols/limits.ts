@@ -1,0 +1,41 @@
+// Every bound of the system, with its unit in its name. Relations between them are asserted at import, at the end.
+import { invariant } from './errors.ts'
+
+/** NATS' default maximum payload (headers included). */
+export const NATS_PAYLOAD_BYTES_MAX = 1024 * 1024
+/** Largest sealed frame (session or channel) put into one NATS message. */
+export const FRAME_BYTES_MAX = 768 * 1024
+/** Largest request body; larger is refused with RequestBodyTooLarge. CCF's default is 1 MB; ours must fit one NATS message. */
+export const REQUEST_BODY_BYTES_MAX = 512 * 1024
+/** Largest path with query of one request. */
+export const REQUEST_PATH_BYTES_MAX = 8 * 1024
+/** Requests in one session frame. */
+export const FRAME_REQUESTS_MAX = 1024
+/** Largest serialised ledger entry that may be replicated. */
+export const ENTRY_BYTES_MAX = 700 * 1024
+/** Entry bytes in one AppendEntries; a single larger entry travels alone. */
+export const APPEND_BYTES_MAX = 256 * 1024
+/** Entry bytes sent to one backup and not yet acknowledged. */
+export const REPLICATION_WINDOW_BYTES_MAX = 16 * 1024 * 1024
+/** Entry bytes of the in-memory tail of the log; older committed entries are read back from the ledger files. */
+export const LOG_TAIL_BYTES_MAX = 64 * 1024 * 1024
+/** Uncommitted transactions on the primary, then 503 TooManyPendingTransactions (CCF: consensus.max_uncommitted_tx_count). */
+export const UNCOMMITTED_TX_MAX = 10_000
+/** Client sessions of one node, then SessionCapExhausted (CCF: max_open_sessions_soft). */
+export const SESSIONS_MAX = 1000
+/** Requests of one session that wait for an answer. */
+export const SESSION_REQUESTS_PENDING_MAX = 8192
+/** Frames a session accepts out of order before it treats them as replays. */
+export const REPLAY_WINDOW_FRAMES = 1024
+/** Frames sealed with one session or channel key before it must be renewed (far below AES-GCM's 2^32). */
+export const FRAMES_PER_KEY_MAX = 2 ** 31
+/** A chunk is closed at the first signature after this many bytes (CCF: ledger.chunk_size, 5 MB). */
+export const LEDGER_CHUNK_BYTES = 5_000_000
+/** Envelopes waiting in a node's mailbox before low-priority ones are refused. */
+export const MAILBOX_MAX = 100_000
+/** Items returned by one range scan of an application endpoint. */
+export const RANGE_ITEMS_MAX = 1000
+
+invariant(FRAME_BYTES_MAX + 4096 <= NATS_PAYLOAD_BYTES_MAX, 'a frame must fit one NATS message')
+invariant(ENTRY_BYTES_MAX + 4096 <= FRAME_BYTES_MAX, 'an entry must fit one frame')
+invariant(REQUEST_BODY_BYTES_MAX + REQUEST_PATH_BYTES_MAX + 4096 <= ENTRY_BYTES_MAX, 'a request must fit one frame and one entry')
