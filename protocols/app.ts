@@ -20,7 +20,11 @@ export interface TableHandle {
   /** Seqno of the last write of this key; undefined if it was never written or is deleted. */
   versionOfPreviousWrite(key: Uint8Array): number | undefined
   /** Calls back for keys in [from, to) in order, until the callback returns false. Both bounds optional. */
-  range(from: Uint8Array | undefined, to: Uint8Array | undefined, visit: (key: Uint8Array, value: Uint8Array) => boolean | void): void
+  range(
+    from: Uint8Array | undefined,
+    to: Uint8Array | undefined,
+    visit: (key: Uint8Array, value: Uint8Array) => boolean | void,
+  ): void
   readonly size: number
   /** The four below throw in a readonly endpoint. */
   put(key: Uint8Array, value: Uint8Array): void
@@ -49,7 +53,9 @@ export type HandlerResult =
   | { readonly refused: Refusal }
 
 /** Accepts or refuses decoded input; the message goes to the client, so it must not repeat secrets. */
-export type InputSchema<Input> = (raw: RawInput) => { readonly ok: true; readonly value: Input } | { readonly ok: false; readonly message: string }
+export type InputSchema<Input> = (
+  raw: RawInput,
+) => { readonly ok: true; readonly value: Input } | { readonly ok: false; readonly message: string }
 
 export interface RawInput {
   readonly query: Readonly<Record<string, string>>

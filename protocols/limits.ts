@@ -38,4 +38,7 @@ export const RANGE_ITEMS_MAX = 1000
 
 invariant(FRAME_BYTES_MAX + 4096 <= NATS_PAYLOAD_BYTES_MAX, 'a frame must fit one NATS message')
 invariant(ENTRY_BYTES_MAX + 4096 <= FRAME_BYTES_MAX, 'an entry must fit one frame')
-invariant(REQUEST_BODY_BYTES_MAX + REQUEST_PATH_BYTES_MAX + 4096 <= ENTRY_BYTES_MAX, 'a request must fit one frame and one entry')
+invariant(
+  REQUEST_BODY_BYTES_MAX + REQUEST_PATH_BYTES_MAX + 4096 <= ENTRY_BYTES_MAX,
+  'a request must fit one frame and one entry',
+)

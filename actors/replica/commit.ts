@@ -1,0 +1,56 @@
+// When entries become committed (consensus.md §8) and what follows from it.
+// The rule to remember: only a signature of the leader's own view commits, replicated and durable on a majority of every configuration.
+import { agreementIdx } from '../../protocols/consensus/quorum.ts'
+import type { ConsensusSummary } from '../../protocols/consensus/messages.ts'
+import { NO_EFFECTS, type Step } from '../actor.ts'
+import type { Effect } from '../effects.ts'
+import { askLedgerWriter, tellExecutor } from './notices.ts'
+import { lastIdx, summaryOf, termAt, type ReplicaState } from './state.ts'
+
+/** Leader: commits the highest signature that a majority of every configuration holds, if it is of the leader's own view. */
+export function updateCommit(s: ReplicaState): Step<ReplicaState> {
+  const agreed = agreementIdx(s.configurations, (node) =>
+    node === s.config.nodeId ? Math.min(s.durableIdx, lastIdx(s)) : (s.peers[node]?.matchIdx ?? 0),
+  )
+  const candidate = s.committableIndices.findLast((idx) => idx <= agreed)
+  if (candidate === undefined || termAt(s, candidate) !== s.currentView) return { state: s, effects: NO_EFFECTS }
+  return commit(s, candidate, 'Leader')
+}
+
+/**
+ * Follower: commits the highest signature at or below `target` that is durable here. `target` must not exceed what an
+ * AppendEntries has verified: min(leaderCommitIdx, idx) (fix F1, consensus.md §20).
+ */
+export function commitIfPossible(s: ReplicaState, target: number): Step<ReplicaState> {
+  const commitTarget = Math.max(s.commitTarget, target)
+  const known = commitTarget === s.commitTarget ? s : { ...s, commitTarget }
+  const reachable = Math.min(commitTarget, known.durableIdx)
+  const candidate = known.committableIndices.findLast((idx) => idx <= reachable)
+  if (candidate === undefined) return { state: known, effects: NO_EFFECTS }
+  return commit(known, candidate, 'Follower')
+}
+
+function commit(s: ReplicaState, idx: number, leadership: ConsensusSummary['leadership']): Step<ReplicaState> {
+  let configurations = s.configurations
+  // A configuration is dropped once the next one is committed.
+  while (configurations.length > 1 && configurations[1]!.idx <= idx) configurations = configurations.slice(1)
+  const committed: ReplicaState = {
+    ...s,
+    commitIdx: idx,
+    committableIndices: s.committableIndices.filter((i) => i > idx),
+    configurations,
+  }
+  const effects: Effect[] = [
+    askLedgerWriter({ type: 'commitUpTo', seqno: idx }),
+    tellExecutor({ type: 'committed', summary: summaryOf(committed, leadership) }),
+  ]
+  return { state: forgetOldEntries(committed), effects }
+}
+
+/** Committed entries beyond the memory bound are dropped from the log; they are read back from the ledger when needed. */
+function forgetOldEntries(s: ReplicaState): ReplicaState {
+  const end = s.log.last()?.endOffset ?? 0
+  let first = s.log.first
+  while (first <= s.commitIdx && end - (s.log.at(first)?.endOffset ?? end) > s.config.logTailBytesMax) first++
+  return first === s.log.first ? s : { ...s, log: s.log.cutStart(first) }
+}

@@ -1,0 +1,169 @@
+// The leader's side of replication: accepting proposals, sending AppendEntries, reading the answers (consensus.md §6.2, §6.3, §7).
+// The rule to remember: sentIdx is optimistic and may fall; matchIdx is proven and only rises.
+import type { NodeId } from '../../protocols/ids.ts'
+import type { LogRecord } from '../../protocols/consensus/log.ts'
+import type { AppendEntries, AppendEntriesResponse, Replicate } from '../../protocols/consensus/messages.ts'
+import { quorumInEach } from '../../protocols/consensus/quorum.ts'
+import { startOfView, viewAt } from '../../protocols/consensus/view-history.ts'
+import { APPEND_BYTES_MAX, REPLICATION_WINDOW_BYTES_MAX } from '../../protocols/limits.ts'
+import type { Envelope, Step } from '../actor.ts'
+import { splitAddress, unchanged } from '../actor.ts'
+import { send, type Effect } from '../effects.ts'
+import { updateCommit } from './commit.ts'
+import { grow } from './log-changes.ts'
+import { keep } from './notices.ts'
+import { bytesBetween, lastIdx, termAt, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
+
+export const senderOf = (envelope: Envelope<ReplicaEvent>): NodeId => (splitAddress(envelope.from).node ?? '') as NodeId
+
+/** Records proposed by the executor. Anything not of this view or not continuing the log was proposed before an election: dropped. */
+export function replicate(s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> {
+  const { view, records } = envelope.event as Replicate
+  const [first] = records
+  if (first === undefined || view !== s.currentView || first.seqno !== lastIdx(s) + 1) return unchanged(s)
+  const grown = grow(s, records, envelope.at)
+  const sent = sendToAll(
+    grown,
+    records.some((record) => record.kind !== 'transaction'),
+  )
+  // The leader's own copy is written after the sends: both proceed at once, and its durability is counted like any other node's.
+  return { state: sent.state, effects: [...sent.effects, keep(grown, records)] }
+}
+
+/** Sends what is new to every peer; unless `eager`, only to peers for which enough has gathered. */
+function sendToAll(s: ReplicaState, eager: boolean): Step<ReplicaState> {
+  let state = s
+  const effects: Effect[] = []
+  for (const node of Object.keys(s.peers) as NodeId[]) {
+    const unsent = bytesBetween(s, s.peers[node]!.sentIdx, lastIdx(s))
+    if (!eager && unsent < s.config.sendAfterBytes) continue
+    const sent = sendEntries(state, node)
+    state = sent.state
+    effects.push(...sent.effects)
+  }
+  return { state, effects }
+}
+
+/** Sends everything not yet sent to `to`, as far as the window allows; nothing if there is nothing. */
+export function sendEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
+  let peer = s.peers[to]
+  if (peer === undefined || peer.reading) return unchanged(s)
+  const effects: Effect[] = []
+  while (peer.sentIdx < lastIdx(s) && bytesBetween(s, peer.matchIdx, peer.sentIdx) < REPLICATION_WINDOW_BYTES_MAX) {
+    const from: number = peer.sentIdx + 1
+    if (from < s.log.first) {
+      effects.push({ type: 'readEntries', token: to, from, to: s.log.first - 1, bytesMax: APPEND_BYTES_MAX })
+      peer = { ...peer, reading: true }
+      break
+    }
+    const records = nextBatch(s, from)
+    effects.push(send(`replica@${to}`, appendEntries(s, from - 1, records)))
+    peer = { ...peer, sentIdx: records.at(-1)!.seqno }
+  }
+  return { state: withPeer(s, to, peer), effects }
+}
+
+/** Entries from `from` on: of one view only, at most APPEND_BYTES_MAX of them, at least one. */
+function nextBatch(s: ReplicaState, from: number): LogRecord[] {
+  const batch: LogRecord[] = []
+  let bytes = 0
+  const view = viewAt(s.viewHistory, from)
+  for (let idx = from; idx < s.log.end; idx++) {
+    const { record } = s.log.at(idx)!
+    bytes += record.bytes.length
+    if (record.view !== view || (batch.length > 0 && bytes > APPEND_BYTES_MAX)) break
+    batch.push(record)
+  }
+  return batch
+}
+
+function appendEntries(s: ReplicaState, prevIdx: number, records: readonly LogRecord[]): AppendEntries {
+  const idx = prevIdx + records.length
+  return {
+    type: 'AppendEntries',
+    view: s.currentView,
+    prevIdx,
+    prevView: termAt(s, prevIdx),
+    idx,
+    viewOfIdx: termAt(s, idx),
+    leaderCommitIdx: s.commitIdx,
+    records,
+  }
+}
+
+const withPeer = (s: ReplicaState, node: NodeId, peer: Peer): ReplicaState =>
+  peer === s.peers[node] ? s : { ...s, peers: { ...s.peers, [node]: peer } }
+
+/** To every peer: what it has not been sent, or an empty AppendEntries. */
+export function sendHeartbeats(s: ReplicaState): Step<ReplicaState> {
+  let state = s
+  const effects: Effect[] = []
+  for (const node of Object.keys(s.peers) as NodeId[]) {
+    const sent = sendEntries(state, node)
+    state = sent.state
+    if (sent.effects.length > 0) effects.push(...sent.effects)
+    else effects.push(heartbeat(state, node))
+  }
+  effects.push(heartbeatTimer(s))
+  return { state, effects }
+}
+
+export const heartbeat = (s: ReplicaState, to: NodeId): Effect =>
+  send(`replica@${to}`, appendEntries(s, s.peers[to]!.sentIdx, []))
+
+export const heartbeatTimer = ({ config }: ReplicaState): Effect => ({
+  type: 'setTimer',
+  name: 'heartbeatTimeout',
+  afterMs: [config.messageTimeoutMs, config.messageTimeoutMs],
+})
+
+/** CheckQuorum: a leader that has not heard from a majority of every configuration for an election timeout steps down. */
+export const quorumIsLost = (s: ReplicaState, { at }: Envelope<ReplicaEvent>): boolean =>
+  s.configurations.length > 0 &&
+  !quorumInEach(s.configurations, (node) => {
+    const peer = s.peers[node]
+    return peer === undefined || at - peer.lastAckAt < s.config.electionTimeoutMs
+  })
+
+/** Highest local index at or below `idx` whose view is at most `view`: skips one view per step ("express catch-up", §6.1). */
+export function highestPossibleMatch(s: ReplicaState, view: number, idx: number): number {
+  let k = Math.min(idx, lastIdx(s))
+  while (k > 0 && termAt(s, k) > view) k = Math.max(0, startOfView(s.viewHistory, termAt(s, k)) - 1)
+  return k
+}
+
+/** An answer of the leader's view, or a late one (the view of a NACK is an estimate, so an old one cannot be told apart). */
+export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> {
+  const response = envelope.event as AppendEntriesResponse
+  const from = senderOf(envelope)
+  const peer = s.peers[from]
+  if (peer === undefined) return unchanged(s)
+  const heard: Peer = { ...peer, lastAckAt: envelope.at }
+  if (response.success) {
+    if (response.view < s.currentView || response.lastLogIdx < peer.matchIdx) return unchanged(withPeer(s, from, heard))
+    const matched = withPeer(s, from, { ...heard, matchIdx: Math.min(response.lastLogIdx, lastIdx(s)) })
+    const committed = updateCommit(matched)
+    const sent = sendEntries(committed.state, from)
+    return { state: sent.state, effects: [...committed.effects, ...sent.effects] }
+  }
+  // A NACK bounds the match from above; it never proves one (bug B3), so only sentIdx moves.
+  const possible = highestPossibleMatch(s, response.view, response.lastLogIdx)
+  const sentIdx = Math.max(Math.min(possible, peer.sentIdx), peer.matchIdx)
+  return sendEntries(withPeer(s, from, { ...heard, sentIdx }), from)
+}
+
+/** Entries read back from the ledger for a peer that is far behind. */
+export function entriesRead(s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> {
+  const { token, records } = envelope.event as Extract<ReplicaEvent, { type: 'entriesRead' }>
+  const to = token as NodeId
+  const peer = s.peers[to]
+  if (peer === undefined || !peer.reading) return unchanged(s)
+  const idle = { ...peer, reading: false }
+  const [first] = records
+  // What was read may be behind what the peer has been found to need meanwhile; the next heartbeat asks again.
+  if (first === undefined || first.seqno !== peer.sentIdx + 1) return unchanged(withPeer(s, to, idle))
+  const batch = records.filter((record) => record.view === first.view)
+  const message = appendEntries(s, first.seqno - 1, batch)
+  const sent = sendEntries(withPeer(s, to, { ...idle, sentIdx: batch.at(-1)!.seqno }), to)
+  return { state: sent.state, effects: [send(`replica@${to}`, message), ...sent.effects] }
+}

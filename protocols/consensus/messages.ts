@@ -1,0 +1,100 @@
+// What replicas say to one another (consensus.md §4) and what a replica and its executor and ledger writer say within a node.
+// Not a wire format: see peer-codec.ts. Messages between nodes are uni-directional; a response does not name its request.
+import type { NodeId, TxId } from '../ids.ts'
+import type { LogRecord } from './log.ts'
+
+export interface AppendEntries {
+  readonly type: 'AppendEntries'
+  readonly view: number
+  readonly prevIdx: number
+  readonly prevView: number
+  /** Last index carried; equal to prevIdx in a heartbeat. */
+  readonly idx: number
+  /** The one view of all entries carried; in a heartbeat the view of prevIdx. */
+  readonly viewOfIdx: number
+  readonly leaderCommitIdx: number
+  readonly records: readonly LogRecord[]
+}
+
+export interface AppendEntriesResponse {
+  readonly type: 'AppendEntriesResponse'
+  readonly view: number
+  /** ACK: the idx of the request. NACK: an upper bound of the possible match, never a match. */
+  readonly lastLogIdx: number
+  readonly success: boolean
+}
+
+export type ElectionType = 'PreVote' | 'RegularVote'
+
+export interface RequestVote {
+  readonly type: 'RequestVote'
+  readonly view: number
+  readonly lastCommittableIdx: number
+  readonly viewOfLastCommittableIdx: number
+  readonly electionType: ElectionType
+}
+
+export interface RequestVoteResponse {
+  readonly type: 'RequestVoteResponse'
+  readonly view: number
+  readonly voteGranted: boolean
+  readonly electionType: ElectionType
+}
+
+/** The sender asks the receiver to stand for election at once. */
+export interface ProposeRequestVote {
+  readonly type: 'ProposeRequestVote'
+  readonly view: number
+}
+
+export type ConsensusMessage =
+  AppendEntries | AppendEntriesResponse | RequestVote | RequestVoteResponse | ProposeRequestVote
+
+/** What the rest of a node may know of its replica. */
+export interface ConsensusSummary {
+  readonly leadership: 'None' | 'Follower' | 'PreVoteCandidate' | 'Candidate' | 'Leader'
+  readonly view: number
+  readonly leaderId: NodeId | undefined
+  readonly lastSeqno: number
+  /** view 0, seqno 0 before anything is committed. */
+  readonly committed: TxId
+  /** Position v−1 holds the first seqno of view v (consensus.md §13). */
+  readonly viewHistory: readonly number[]
+  readonly configurations: readonly Configuration[]
+}
+
+export interface Configuration {
+  /** Index of the reconfiguration entry. */
+  readonly idx: number
+  readonly nodes: readonly NodeId[]
+}
+
+/** From executor to replica. Dropped unless the replica leads `view` and the records continue its log. */
+export interface Replicate {
+  readonly type: 'replicate'
+  readonly view: number
+  readonly records: readonly LogRecord[]
+}
+
+/** From replica to executor and to whoever follows consensus; always in the order in which the log changed. */
+export type ReplicaNotice =
+  /** The log ends at `summary.lastSeqno`; the executor may propose from there on, a signature first. */
+  | { readonly type: 'becamePrimary'; readonly summary: ConsensusSummary }
+  /** No longer, or not, primary; also sent when a backup learns of a view or a leader. */
+  | { readonly type: 'becameBackup'; readonly summary: ConsensusSummary }
+  /** A backup's log grew. */
+  | { readonly type: 'appended'; readonly records: readonly LogRecord[] }
+  /** The log was cut after `seqno`. */
+  | { readonly type: 'rolledBack'; readonly seqno: number }
+  | { readonly type: 'committed'; readonly summary: ConsensusSummary }
+
+/** From replica to ledger writer. `epoch` counts truncations, so that a late answer is not taken for the new suffix. */
+export type LedgerWriterRequest =
+  | { readonly type: 'appendRecords'; readonly epoch: number; readonly records: readonly LogRecord[] }
+  | { readonly type: 'truncateAfter'; readonly epoch: number; readonly seqno: number }
+  | { readonly type: 'commitUpTo'; readonly seqno: number }
+
+/** From ledger writer to replica. */
+export type LedgerWriterNotice =
+  | { readonly type: 'durable'; readonly epoch: number; readonly seqno: number }
+  | { readonly type: 'ledgerBroken'; readonly reason: string }

@@ -1,0 +1,90 @@
+// How requests travel between the actors of a node, and between nodes when a backup forwards to the primary.
+// Every message carries a batch: one session frame, one message. The rule to remember: whoever sends `execute` gets exactly one response for each request,
+// in one or more `executed` messages, unless its node stops.
+import type { AppRequest, AppResponse, Caller } from './app.ts'
+import type { Refusal } from './errors.ts'
+import type { NodeId } from './ids.ts'
+
+/** To the executor, from an actor of its node. */
+export interface Execute {
+  readonly type: 'execute'
+  /** Chosen by the sender; comes back in every answer. */
+  readonly token: number
+  readonly caller: Caller
+  /**
+   * The view in which this session's first request was executed; 0 if none was yet. Requests are refused with
+   * SessionConsistencyLost when the view has changed since (CCF facts §2, session rule).
+   */
+  readonly activeView: number
+  /** Only endpoints without authentication that are public by design (the clear rpc subject). */
+  readonly publicOnly: boolean
+  readonly requests: readonly AppRequest[]
+}
+
+/** From the executor to whoever sent `execute`. */
+export interface Executed {
+  readonly type: 'executed'
+  readonly token: number
+  /** The view in which these were executed; 0 if none was (refused before execution). */
+  readonly view: number
+  readonly responses: readonly AppResponse[]
+}
+
+/** To an actor that got responses with transaction ids: everything up to this id is committed. */
+export interface CommitNotice {
+  readonly type: 'commitNotice'
+  readonly view: number
+  readonly seqno: number
+}
+
+/** Executor of a backup to the executor of the primary: the writes of one `execute`. */
+export interface Forward {
+  readonly type: 'forward'
+  readonly token: number
+  readonly caller: Caller
+  readonly activeView: number
+  readonly requests: readonly AppRequest[]
+}
+
+/** The primary's answer to `forward`. */
+export interface Forwarded {
+  readonly type: 'forwarded'
+  readonly token: number
+  readonly view: number
+  readonly responses: readonly AppResponse[]
+}
+
+/** A node that was admitted by the operator asks the first node for what it needs to take part. */
+export interface JoinRequest {
+  readonly type: 'joinRequest'
+}
+
+/** The first node's answer. Only ever sent over the sealed channel. */
+export interface Welcome {
+  readonly type: 'welcome'
+  /** PKCS#8 DER. */
+  readonly servicePrivateKey: Uint8Array
+  readonly serviceCertificatePem: string
+  /** The receiver's certificate, endorsed by the service. */
+  readonly nodeCertificatePem: string
+  /** 32 bytes; in force from seqno 1. */
+  readonly ledgerSecret: Uint8Array
+}
+
+export const jsonResponse = (id: number, status: number, body: unknown, txId?: AppResponse['txId']): AppResponse => ({
+  id,
+  status,
+  contentType: 'json',
+  body: new TextEncoder().encode(JSON.stringify(body)),
+  txId,
+})
+
+export const refusalResponse = (id: number, r: Refusal): AppResponse =>
+  jsonResponse(id, r.status, { error: { code: r.code, message: r.message } })
+
+/** What operators and `GET /node/network/nodes` show of a node. */
+export interface NodeDescription {
+  readonly nodeId: NodeId
+  /** Host and process, for operators; free text. */
+  readonly address: string
+}
