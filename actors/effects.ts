@@ -5,8 +5,11 @@ import type { LogRecord } from '../protocols/consensus/log.ts'
 import type { Address, Message } from './actor.ts'
 
 export type Effect =
-  /** At most once. To this node: appended to the mailbox now. To another node: sealed and published, may be lost. */
-  | { readonly type: 'send'; readonly to: Address; readonly message: Message }
+  /**
+   * At most once. To this node: appended to the mailbox now. To another node: handed to `channel/<node>` as `transmit`, may be lost.
+   * `from` replaces the sender's address: a channel delivers on behalf of the remote actor (`replica@<node>`).
+   */
+  | { readonly type: 'send'; readonly to: Address; readonly message: Message; readonly from?: Address }
   /** Puts bytes on a NATS subject. May be lost. */
   | { readonly type: 'publish'; readonly subject: string; readonly payload: Uint8Array; readonly reply?: string }
   /** Replaces the actor's timer of that name; the host draws the delay in [min, max] milliseconds. Answer: an event of type `name`. */

@@ -51,17 +51,19 @@ const HEX_DIGITS = utf8('0123456789abcdef')
 export function commitEvidenceDigest(crypto: Crypto, secret: Uint8Array, view: View, seqno: Seqno): Uint8Array {
   const txId = `${view}.${seqno}`
   const length = txId.length
-  const text = new Uint8Array(length + 68)
-  text[0] = 0x63
-  text[1] = 0x65
-  text[2] = 0x3a
-  for (let i = 0; i < length; i++) text[3 + i] = txId.charCodeAt(i)
-  text[3 + length] = 0x3a
-  const nonce = crypto.hmacSha256(secret, text.subarray(3, 3 + length))
-  for (let i = 0, at = 4 + length; i < 32; i++) {
+  // Two parts of at most 64 bytes each: V8 allocates those on its heap, several times cheaper than larger ones.
+  const prefix = new Uint8Array(length + 4)
+  prefix[0] = 0x63
+  prefix[1] = 0x65
+  prefix[2] = 0x3a
+  for (let i = 0; i < length; i++) prefix[3 + i] = txId.charCodeAt(i)
+  prefix[3 + length] = 0x3a
+  const nonce = crypto.hmacSha256(secret, prefix.subarray(3, 3 + length))
+  const hex = new Uint8Array(64)
+  for (let i = 0; i < 32; i++) {
     const byte = nonce[i]!
-    text[at++] = HEX_DIGITS[byte >>> 4]!
-    text[at++] = HEX_DIGITS[byte & 15]!
+    hex[2 * i] = HEX_DIGITS[byte >>> 4]!
+    hex[2 * i + 1] = HEX_DIGITS[byte & 15]!
   }
-  return crypto.sha256(text)
+  return crypto.sha256(prefix, hex)
 }

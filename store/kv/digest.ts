@@ -16,7 +16,7 @@ const known = new WeakMap<MapTree, Uint8Array>()
 function mapDigest(tree: MapTree, sha256: Sha256): Uint8Array {
   const cached = known.get(tree)
   if (cached !== undefined) return cached
-  let chain = EMPTY
+  let chain: Uint8Array = EMPTY
   let block = new ByteWriter(4096)
   scan(tree, undefined, undefined, (key, { value, version }) => {
     block.blob(fromByteString(key)).blob(value).u64le(version)
