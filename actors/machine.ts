@@ -58,6 +58,23 @@ export function actions<S, E extends Message, const N extends string>(table: Rea
   return mapValues(table, wrap)
 }
 
+/**
+ * A verdict that guards and actions share: computed once for a state and an envelope, so that a guard may decode or do cryptography.
+ * Invisible otherwise: `judge` must be pure.
+ */
+export function judgeOnce<S extends object, E extends Message, R>(
+  judge: (state: S, envelope: Envelope<E>) => R,
+): (state: S, envelope: Envelope<E>) => R {
+  const verdicts = new WeakMap<Envelope<E>, { readonly state: S; readonly verdict: R }>()
+  return (state, envelope) => {
+    const known = verdicts.get(envelope)
+    if (known?.state === state) return known.verdict
+    const verdict = judge(state, envelope)
+    verdicts.set(envelope, { state, verdict })
+    return verdict
+  }
+}
+
 const PERFORM = 'perform'
 
 function mapValues<N extends string, A, B>(table: Readonly<Record<N, A>>, map: (value: A) => B): Record<N, B> {

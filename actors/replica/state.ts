@@ -118,6 +118,7 @@ export const summaryOf = (s: ReplicaState, leadership: ConsensusSummary['leaders
   committed: committedTxId(s),
   viewHistory: s.viewHistory,
   configurations: s.configurations,
+  peers: s.peers,
 })
 
 export const initialState = (config: ReplicaConfig): ReplicaState => ({

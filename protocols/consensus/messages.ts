@@ -61,6 +61,8 @@ export interface ConsensusSummary {
   /** Position v−1 holds the first seqno of view v (consensus.md §13). */
   readonly viewHistory: readonly number[]
   readonly configurations: readonly Configuration[]
+  /** Kept by a leader of the other nodes: how far they match, and the host clock (ms) of their last answer. */
+  readonly peers: Readonly<Record<NodeId, { readonly matchIdx: number; readonly lastAckAt: number }>>
 }
 
 export interface Configuration {

@@ -51,6 +51,9 @@ function undefinedIfMalformed<T>(decode: () => T): T | undefined {
 class Cursor {
   readonly bytes: Uint8Array
   at = 0
+  #path = ''
+  #pathAt = 0
+  #pathLength = 0
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
   }
@@ -63,6 +66,20 @@ class Cursor {
   }
   u8(): number {
     return this.bytes[this.claim(1)]!
+  }
+  /** A text that often equals the one before it: then the same string, which costs less to make and to look up. */
+  path(length: number): string {
+    const at = this.claim(length)
+    if (length !== this.#pathLength || !this.#sameAsPath(at)) {
+      this.#path = readUtf8(this.bytes, at, length)
+      this.#pathAt = at
+      this.#pathLength = length
+    }
+    return this.#path
+  }
+  #sameAsPath(at: number): boolean {
+    for (let i = 0; i < this.#pathLength; i++) if (this.bytes[at + i] !== this.bytes[this.#pathAt + i]) return false
+    return true
   }
   view(length: number): Uint8Array {
     if (length === 0) return EMPTY
@@ -93,8 +110,7 @@ function readRequest(cursor: Cursor): AppRequest {
   const at = cursor.claim(wire.REQUEST_FIXED_BYTES)
   const verb = wire.VERBS[bytes[at + 4]!]
   if (verb === undefined) throw new DecodeError('unknown verb', at + 4)
-  const pathLength = getU16(bytes, at + 5)
-  const path = readUtf8(bytes, cursor.claim(pathLength), pathLength)
+  const path = cursor.path(getU16(bytes, at + 5))
   return { id: getU32(bytes, at), verb, path, body: cursor.view(getU32(bytes, at + 7)) }
 }
 

@@ -3,7 +3,7 @@
 // The rule to remember: a KvState never changes. Keeping the old one is the snapshot and the rollback.
 import { fromByteString, toByteString } from '../../protocols/codec/bytes.ts'
 import type { MapWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
-import { scan, sortedByName, sortedMap, type SortedMap } from './sorted-map.ts'
+import { compareNames, scan, sortedMap, type SortedMap } from './sorted-map.ts'
 
 /** A value and the seqno of the transaction that wrote it. */
 export interface Versioned {
@@ -15,14 +15,14 @@ export type MapTree = SortedMap<Versioned>
 
 /** Opaque outside store/kv. Immutable; O(1) to keep, since states share structure. */
 export class KvState {
-  /** Internal to store/kv. Maps by name; a map without keys is absent, so equal contents have equal structure. */
+  /** Internal to store/kv. Maps by name; a map without keys is absent. */
   readonly maps: SortedMap<MapTree>
   constructor(maps: SortedMap<MapTree>) {
     this.maps = maps
   }
 }
 
-export const emptyKv: KvState = new KvState(sortedByName())
+export const emptyKv: KvState = new KvState(sortedMap())
 
 /** One map, read only. Byte arrays it returns belong to the store: never write into them. */
 export interface MapReader {
@@ -75,7 +75,7 @@ class StateReader implements MapReader {
 export const readMap = (state: KvState, name: string): MapReader => new StateReader(state.maps.get(name))
 
 /** Names of all maps that hold a key, in ascending byte order. */
-export const mapNames = (state: KvState): string[] => state.maps.keysArray()
+export const mapNames = (state: KvState): string[] => state.maps.keysArray().sort(compareNames)
 
 export interface SequencedWriteSet {
   readonly seqno: number

@@ -11,14 +11,10 @@ export type SortedMap<V> = BTreeModule.default<string, V>
 /** Items in a node. 16 to 32 measured alike at 100,000 keys; more makes a copied path dearer, fewer makes it deeper. */
 const NODE_ITEMS_MAX = 32
 
-/** UTF-16 code units; for byte strings (codec/bytes.ts) that is byte order. */
-const compareByteStrings = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+const compareUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** An empty map from byte strings. */
-export const sortedMap = <V>(): SortedMap<V> => new BTree<string, V>(undefined, compareByteStrings, NODE_ITEMS_MAX)
-
-/** An empty map from names, in byte order of their UTF-8. */
-export const sortedByName = <V>(): SortedMap<V> => new BTree<string, V>(undefined, compareNames, NODE_ITEMS_MAX)
+/** An empty map from strings, ordered by UTF-16 code unit: for byte strings (codec/bytes.ts) that is byte order. */
+export const sortedMap = <V>(): SortedMap<V> => new BTree<string, V>(undefined, compareUnits, NODE_ITEMS_MAX)
 
 const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff
 

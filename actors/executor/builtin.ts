@@ -1,0 +1,200 @@
+// The endpoints every node has, whatever the application (CCF facts §1.3, §8.1, §8.2). All of them are public: no authentication, also in clear.
+// Paths are the same below /app and /node where CCF has both. Bodies are CCF's.
+import type { AppRequest, AppResponse, Endpoint } from '../../protocols/app.ts'
+import { parseTxId, formatTxId, type TxId, seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
+import { txStatus } from '../../protocols/consensus/tx-status.ts'
+import { GOV_TABLES } from '../../protocols/ledger/tables.ts'
+import { jsonResponse } from '../../protocols/requests.ts'
+import type { RouteResult } from '../../protocols/router.ts'
+import type { Effect } from '../effects.ts'
+import { refuse } from './answers.ts'
+import { startReceipt } from './receipts.ts'
+import { jsonRows, serviceInfo, serviceStatus } from './service.ts'
+import { isPrimary, lastSeqno, type Batch, type ExecutorState } from './state.ts'
+
+type Query = Readonly<Record<string, string>>
+
+/** A built-in call: answered at once, or (`later`) begun now and answered when the ledger was read. */
+export type BuiltinCall =
+  | { readonly later: false; readonly answer: (s: ExecutorState, at: number) => AppResponse }
+  | {
+      readonly later: true
+      readonly start: (
+        s: ExecutorState,
+        batch: Batch,
+      ) => { readonly state: ExecutorState; readonly effects: readonly Effect[]; readonly response?: AppResponse }
+    }
+
+type Answer = (s: ExecutorState, request: AppRequest, query: Query, at: number) => AppResponse
+
+const ok = (request: AppRequest, body: unknown): AppResponse => jsonResponse(request.id, 200, body)
+
+/** The part of a path before `?`, and its decoded query; undefined for a malformed query. */
+function splitPath(path: string): { readonly name: string; readonly query: Query } {
+  const mark = path.indexOf('?')
+  if (mark < 0) return { name: path, query: {} }
+  return { name: path.slice(0, mark), query: Object.fromEntries(new URLSearchParams(path.slice(mark + 1))) }
+}
+
+/** The built-in that a request addresses; undefined if it is the application's. */
+export function builtin(request: AppRequest, routed: RouteResult<Endpoint>): BuiltinCall | undefined {
+  if (routed.kind === 'found') return undefined
+  const { name, query } = splitPath(request.path)
+  const common = /^\/(?:app|node)\/(tx|commit|receipt)$/.exec(name)?.[1]
+  const key = common ?? name
+  const answer = ANSWERS[key]
+  if (answer === undefined && key !== 'receipt') return undefined
+  if (request.verb !== 'GET') {
+    return { later: false, answer: () => refuse(request, 405, 'UnsupportedHttpVerb', 'Allowed: GET.') }
+  }
+  if (answer !== undefined) return { later: false, answer: (s, at) => answer(s, request, query, at) }
+  return { later: true, start: (s, batch) => receipt(s, batch, request, query) }
+}
+
+function targetOf(query: Query): TxId | undefined {
+  return parseTxId(query['transaction_id'] ?? '')
+}
+
+const badTxId = (request: AppRequest): AppResponse =>
+  refuse(request, 400, 'InvalidQueryParameterValue', 'transaction_id must be <view>.<seqno>, both above zero.')
+
+function receipt(s: ExecutorState, batch: Batch, request: AppRequest, query: Query) {
+  const target = targetOf(query)
+  if (target === undefined) return { state: s, effects: [], response: badTxId(request) }
+  const status = txStatus(target, s.summary)
+  if (status === 'Committed') return startReceipt(s, batch, request.id, target)
+  const response =
+    status === 'Invalid'
+      ? refuse(request, 404, 'TransactionInvalid', `Transaction ${formatTxId(target)} was invalidated.`)
+      : refuse(request, 404, 'TransactionPendingOrUnknown', `Transaction ${formatTxId(target)} is not committed here.`)
+  return { state: s, effects: [], response }
+}
+
+const tx: Answer = (s, request, query) => {
+  const target = targetOf(query)
+  if (target === undefined) return badTxId(request)
+  return ok(request, { transaction_id: formatTxId(target), status: localStatus(s, target) })
+}
+
+/** On the primary, what was executed after the replica's last notice is pending in the current view. */
+function localStatus(s: ExecutorState, target: TxId) {
+  const proposed = isPrimary(s) && target.view === s.summary.view
+  if (proposed && target.seqno > s.summary.lastSeqno && target.seqno <= lastSeqno(s)) return 'Pending'
+  return txStatus(target, s.summary)
+}
+
+const commit: Answer = (s, request, query) => {
+  const { committed, viewHistory } = s.summary
+  const body: Record<string, unknown> = { transaction_id: formatTxId(committed) }
+  const since = query['view_history_since']
+  if (query['view_history'] !== 'true' && since === undefined) return ok(request, body)
+  const first = since === undefined ? 1 : Number(since)
+  if (!Number.isInteger(first) || first < 1) {
+    return refuse(request, 400, 'InvalidQueryParameterValue', 'view_history_since must be a view above zero.')
+  }
+  if (first > viewHistory.length) return refuse(request, 404, 'ResourceNotFound', `View ${first} is not known.`)
+  const starts = viewHistory.map((start, i) => ({ view: asView(i + 1), seqno: asSeqno(start) }))
+  // Views in which nothing was written have the start of the next one and are left out.
+  const real = starts.filter(({ view, seqno }, i) => view >= first && seqno > 0 && seqno !== starts[i + 1]?.seqno)
+  return ok(request, { ...body, view_history: real.map(formatTxId) })
+}
+
+const network: Answer = (s, request) => {
+  const info = serviceInfo(s.kv)
+  if (info === undefined) return refuse(request, 404, 'ResourceNotFound', 'The service does not exist yet.')
+  return ok(request, {
+    service_status: info['status'],
+    service_certificate: info['cert'],
+    current_view: s.summary.view,
+    primary_id: s.summary.leaderId ?? null,
+    recovery_count: info['recovery_count'] ?? 0,
+    service_data: info['service_data'] ?? null,
+    current_service_create_txid: info['current_service_create_txid'] ?? null,
+  })
+}
+
+const nodes: Answer = (s, request, query) => {
+  const all = jsonRows(s.kv, GOV_TABLES.nodesInfo).map(({ key, value, version }) => ({
+    node_id: key,
+    status: value['status'],
+    primary: key === s.summary.leaderId,
+    rpc_interfaces: value['rpc_interfaces'] ?? {},
+    node_data: value['node_data'] ?? null,
+    last_written: version,
+  }))
+  const status = query['status']
+  return ok(request, { nodes: status === undefined ? all : all.filter((node) => node.status === status) })
+}
+
+const CCF_LEADERSHIP = {
+  None: null,
+  Follower: 'Follower',
+  PreVoteCandidate: 'PreVoteCandidate',
+  Candidate: 'Candidate',
+  Leader: 'Leader',
+}
+
+const consensus: Answer = (s, request, _query, at) => {
+  const { summary } = s
+  return ok(request, {
+    details: {
+      primary_id: summary.leaderId ?? null,
+      current_view: summary.view,
+      ticking: summary.leadership !== 'None',
+      leadership_state: CCF_LEADERSHIP[summary.leadership],
+      membership_state: 'Active',
+      configs: summary.configurations.map(({ idx, nodes: members }) => ({
+        idx,
+        nodes: Object.fromEntries(members.map((id) => [id, {}])),
+        rid: idx,
+      })),
+      acks: Object.fromEntries(
+        Object.entries(summary.peers).map(([id, { matchIdx, lastAckAt }]) => [
+          id,
+          { seqno: matchIdx, last_received_ms: Math.max(0, Math.round(at - lastAckAt)) },
+        ]),
+      ),
+    },
+  })
+}
+
+const state: Answer = (s, request) =>
+  ok(request, {
+    node_id: s.config.nodeId,
+    state: serviceStatus(s.kv) === undefined ? 'Pending' : 'PartOfNetwork',
+    last_signed_seqno: lastSigned(s),
+    startup_seqno: 0,
+    stop_notice: false,
+  })
+
+function lastSigned(s: ExecutorState): number {
+  for (let i = s.pending.end - 1; i >= s.pending.first; i--) if (s.pending.at(i)?.record.kind === 'signature') return i
+  return s.summary.committed.seqno
+}
+
+const metrics: Answer = (s, request) => {
+  const { sessionsActive, sessionsPeak } = s.counters
+  return ok(request, { sessions: { active: sessionsActive, peak: sessionsPeak, interfaces: {} } })
+}
+
+const version: Answer = (s, request) =>
+  ok(request, { ccf_version: `concordat-${s.config.softwareVersion}`, quickjs_version: null, unsafe: false })
+
+const ANSWERS: Readonly<Record<string, Answer>> = {
+  tx,
+  commit,
+  '/node/network': network,
+  '/node/network/nodes': nodes,
+  '/node/consensus': consensus,
+  '/node/state': state,
+  '/node/metrics': metrics,
+  '/node/version': version,
+}
+
+/** Paths of all built-in endpoints, for discovery and documentation. */
+export const BUILTIN_PATHS: readonly string[] = [
+  '/app/tx',
+  '/app/commit',
+  '/app/receipt',
+  ...Object.keys(ANSWERS).filter((path) => path.startsWith('/')),
+]

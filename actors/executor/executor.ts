@@ -1,0 +1,107 @@
+// The executor: runs transactions over the key-value store, one after the other; on the primary it proposes them and signs the ledger,
+// on a backup it checks what the primary sends and applies what is committed.
+// Not here: whether something is committed (replica), how it is kept (ledger-writer), who a caller is (session).
+import { setup } from 'xstate'
+import type { App, Endpoint } from '../../protocols/app.ts'
+import { commitSecret } from '../../protocols/ledger/leaf.ts'
+import { buildRouter } from '../../protocols/router.ts'
+import type { Envelope, Invariant, Step } from '../actor.ts'
+import { step } from '../actor.ts'
+import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import * as following from './following.ts'
+import * as forwarding from './forwarding.ts'
+import { ledgerRead } from './receipts.ts'
+import { execute, executeForwarded } from './requests.ts'
+import { signed, signIfDue } from './signing.ts'
+import { initialState, isPrimary, type ExecutorConfig, type ExecutorEvent, type ExecutorState } from './state.ts'
+
+type Name =
+  | 'execute'
+  | 'executeForwarded'
+  | 'forwarded'
+  | 'forwardingTimeout'
+  | 'becamePrimary'
+  | 'becameBackup'
+  | 'appended'
+  | 'rolledBack'
+  | 'committed'
+  | 'signIfDue'
+  | 'signed'
+  | 'ledgerRead'
+  | 'nodeCounters'
+
+const nodeCounters = (s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> => {
+  const { counters } = envelope.event as Extract<ExecutorEvent, { type: 'nodeCounters' }>
+  return step({ ...s, counters })
+}
+
+const anywhere = {
+  execute: { actions: ['execute', 'signIfDue'] },
+  forward: { actions: ['executeForwarded', 'signIfDue'] },
+  forwarded: { actions: 'forwarded' },
+  forwardingTimeout: { actions: 'forwardingTimeout' },
+  ledgerRead: { actions: 'ledgerRead' },
+  nodeCounters: { actions: 'nodeCounters' },
+  rolledBack: { actions: 'rolledBack' },
+  becameBackup: { target: '.backup', actions: 'becameBackup' },
+  becamePrimary: { target: '.primary', actions: ['becamePrimary', 'signIfDue'] },
+  committed: { actions: ['committed', 'signIfDue'] },
+} as const
+
+export const executorMachine = setup({
+  types: machineTypes<ExecutorState, ExecutorEvent>(),
+  guards: guards<ExecutorState, ExecutorEvent, 'isPrimary'>({ isPrimary }),
+  actions: actions<ExecutorState, ExecutorEvent, Name>({
+    execute,
+    executeForwarded,
+    forwarded: forwarding.forwarded,
+    forwardingTimeout: forwarding.forwardingTimeout,
+    becamePrimary: following.becamePrimary,
+    becameBackup: following.becameBackup,
+    appended: following.appended,
+    rolledBack: following.rolledBack,
+    committed: following.committed,
+    signIfDue,
+    signed,
+    ledgerRead,
+    nodeCounters,
+  }),
+}).createMachine({
+  id: 'executor',
+  context: ({ input }) => ({ s: input }),
+  initial: 'backup',
+  on: anywhere,
+  states: {
+    backup: { on: { appended: { actions: 'appended' } } },
+    primary: { on: { signed: { actions: ['signed', 'signIfDue'] } } },
+  },
+})
+
+const invariants: readonly Invariant<ExecutorState>[] = [
+  {
+    name: 'the tree has one leaf for each transaction, and leaf 0',
+    broken: (s) =>
+      s.tree.size === s.pending.end ? undefined : `${s.tree.size} leaves, the next seqno is ${s.pending.end}`,
+  },
+  {
+    name: 'pending begins right after the committed seqno',
+    broken: (s) =>
+      s.pending.first === s.committed.tree.size ? undefined : `${s.pending.first} after ${s.committed.tree.size - 1}`,
+  },
+]
+
+/** Mounts an application's endpoints below /app. */
+const mounted = (app: App): Endpoint[] =>
+  app.endpoints.map((endpoint) => ({ ...endpoint, path: `/app${endpoint.path}` }))
+
+/** The executor's definition, for any host. */
+export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEvent>({
+  kind: 'executor',
+  version: 1,
+  machine: executorMachine,
+  start: (config) =>
+    step(
+      initialState(config, buildRouter(config.apps.flatMap(mounted)), commitSecret(config.crypto, config.ledgerSecret)),
+    ),
+  invariants,
+})

@@ -1,0 +1,233 @@
+// How the executor follows its replica: becoming primary or backup, entries received, rolled back, committed.
+// The rule to remember: a backup hashes and checks at once, and opens entries only when they are committed.
+import { toBase64, toHex, utf8, concat } from '../../protocols/codec/bytes.ts'
+import { CorruptDataError, invariant } from '../../protocols/errors.ts'
+import type { LogRecord } from '../../protocols/consensus/log.ts'
+import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
+import { parseCertificate, nodeIdOf, verifyIssuedBy } from '../../protocols/crypto/certificate.ts'
+import type { EcPublicKey } from '../../protocols/crypto/crypto.ts'
+import { formatTxId } from '../../protocols/ids.ts'
+import { decodeEntry, decodeEntryHeader, openPrivateDomain } from '../../protocols/ledger/entry.ts'
+import { entryLeaf } from '../../protocols/ledger/leaf.ts'
+import { parseSignature, type SignatureContent } from '../../protocols/ledger/signature.ts'
+import { append, appendAll, flush, root, type MerkleTree } from '../../protocols/merkle/tree.ts'
+import type { CommitNotice } from '../../protocols/requests.ts'
+import { commitSubject } from '../../protocols/subjects.ts'
+import { equalBytes } from '../../protocols/codec/bytes.ts'
+import { applyWriteSets, applyWriteSet, type KvState, type SequencedWriteSet } from '../../store/kv/kv-state.ts'
+import type { Envelope, Step } from '../actor.ts'
+import { step, unchanged } from '../actor.ts'
+import { send, type Effect } from '../effects.ts'
+import { Draft } from './draft.ts'
+import { expireForwardings } from './forwarding.ts'
+import { serviceStatus } from './service.ts'
+import { isPrimary, type ExecutorEvent, type ExecutorState, type Origin, type Pending } from './state.ts'
+
+const corrupt = (seqno: number, reason: string): never => {
+  throw new CorruptDataError(`replicated entry ${seqno}`, 0, reason)
+}
+
+/** The tree after `seqno`: from the last signature's checkpoint on, the leaves in between are appended again. */
+function treeAfter(s: ExecutorState, pending: ExecutorState['pending']): MerkleTree {
+  let from = pending.end
+  let base = s.committed.tree
+  while (from > pending.first) {
+    const checkpoint = pending.at(from - 1)!.checkpoint
+    if (checkpoint !== undefined) {
+      base = checkpoint.tree
+      break
+    }
+    from--
+  }
+  return appendAll(
+    s.config.crypto,
+    base,
+    pending.slice(from, pending.end).map(({ leaf }) => leaf),
+  )
+}
+
+function cutAfter(s: ExecutorState, seqno: number): ExecutorState {
+  const pending = s.pending.cutEnd(seqno + 1)
+  return pending === s.pending ? s : { ...s, pending, tree: treeAfter(s, pending) }
+}
+
+/** The replica's log was cut: entries after `seqno` never happened. */
+export function rolledBack(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const { seqno } = envelope.event as Extract<ReplicaNotice, { type: 'rolledBack' }>
+  return unchanged(cutAfter(s, seqno))
+}
+
+/** Not primary (any more): what was only executed here is dropped, and the store goes back to what is committed. */
+export function becameBackup(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const { summary } = envelope.event as Extract<ReplicaNotice, { type: 'becameBackup' }>
+  const known = cutAfter(
+    { ...s, summary, signing: undefined, signatureOutstanding: false, mustSign: false },
+    summary.lastSeqno,
+  )
+  const state: ExecutorState = { ...known, kv: known.committed.kv }
+  const leaderChanged = s.summary.leaderId !== summary.leaderId
+  return leaderChanged && s.summary.leaderId !== undefined
+    ? expireForwardings(state, envelope.at, true)
+    : unchanged(state)
+}
+
+/** Primary: entries not committed yet are opened, so that the store is at the end of the log; then a signature is due. */
+export function becamePrimary(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const { summary } = envelope.event as Extract<ReplicaNotice, { type: 'becamePrimary' }>
+  invariant(
+    s.pending.end - 1 === summary.lastSeqno,
+    `executor ends at ${s.pending.end - 1}, the log at ${summary.lastSeqno}`,
+  )
+  let kv = s.committed.kv
+  const opened: Pending[] = []
+  for (const item of s.pending.toArray()) {
+    kv = applyWriteSets(kv, [writesOf(s, item.record)])
+    opened.push(item.checkpoint === undefined ? item : { ...item, checkpoint: { ...item.checkpoint, kv } })
+  }
+  const pending = s.pending.cutEnd(s.pending.first).append(opened)
+  const state: ExecutorState = {
+    ...s,
+    summary,
+    kv,
+    pending,
+    signing: undefined,
+    signatureOutstanding: false,
+    mustSign: true,
+  }
+  const expired = expireForwardings(state, envelope.at, true)
+  if (summary.lastSeqno > 0) return expired
+  const begun = beginService(expired.state)
+  return step(begun.state, ...expired.effects, ...begun.effects)
+}
+
+/** The genesis transaction of a new service (CCF facts §1: `2.1`). */
+function beginService(s: ExecutorState): Step<ExecutorState> {
+  const { genesis } = s.config
+  invariant(genesis !== undefined, 'primary of an empty ledger without a genesis transaction')
+  const draft = new Draft(s)
+  draft.kv = applyWriteSet(s.kv, genesis.writes, draft.nextSeqno)
+  draft.add({ writes: genesis.writes, claimsDigest: undefined, kind: 'reconfiguration', nodes: genesis.nodes })
+  return draft.finish()
+}
+
+function writesOf(s: ExecutorState, record: LogRecord): SequencedWriteSet {
+  const entry = decodeEntry(record.bytes)
+  const privateWrites = openPrivateDomain(s.config.crypto, s.config.ledgerSecret, entry)
+  if (privateWrites === undefined) return corrupt(record.seqno, 'the seal does not hold')
+  return { seqno: record.seqno, writeSet: [...entry.publicWrites, ...privateWrites] }
+}
+
+/** Entries from the primary: hashed into the tree; a signature among them must sign exactly what was received. */
+export function appended(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const { records } = envelope.event as Extract<ReplicaNotice, { type: 'appended' }>
+  const { crypto } = s.config
+  let { tree, signers } = s
+  const added: Pending[] = []
+  for (const record of records) {
+    const header = decodeEntryHeader(record.bytes)
+    if (header.seqno !== record.seqno || header.view !== record.view) corrupt(record.seqno, 'names another transaction')
+    const isSignature = record.kind === 'signature'
+    if (isSignature) signers = checkSignature(s, tree, record, signers)
+    const leaf = entryLeaf(crypto, record.bytes, header)
+    tree = append(crypto, tree, leaf)
+    added.push({ record, leaf, checkpoint: isSignature ? { tree, kv: undefined } : undefined })
+  }
+  return unchanged({ ...s, tree, signers, pending: s.pending.append(added) })
+}
+
+type Signers = ExecutorState['signers']
+
+/** Throws CorruptDataError unless the signature is by a node of this service, over the root of what was received. */
+function checkSignature(s: ExecutorState, tree: MerkleTree, record: LogRecord, signers: Signers): Signers {
+  const { crypto } = s.config
+  const content = parseSignature(decodeEntry(record.bytes)) ?? corrupt(record.seqno, 'is not a signature transaction')
+  const { root: expected, preimage } = root(crypto, tree)
+  if (!equalBytes(content.root, expected) || preimage === undefined) corrupt(record.seqno, 'signs another Merkle root')
+  const known = signers[content.nodeCertPem]
+  const key = known ?? signerKey(s, content)
+  const signed = concat(preimage!.left, preimage!.right)
+  if (!crypto.verifyEcdsa(key, 'sha256', signed, content.signatureDer, 'der')) {
+    corrupt(record.seqno, `the signature of node ${content.nodeId} does not hold`)
+  }
+  return known === undefined ? { ...signers, [content.nodeCertPem]: key } : signers
+}
+
+function signerKey(s: ExecutorState, content: SignatureContent): EcPublicKey {
+  const { crypto, serviceCertificatePem } = s.config
+  const certificate = parseCertificate(content.nodeCertPem)
+  const key = crypto.importEcPublicKey(certificate.spki)
+  if (key === undefined || nodeIdOf(crypto, certificate.spki) !== content.nodeId) {
+    return corrupt(content.seqno, 'the certificate is not the signing node’s')
+  }
+  if (!verifyIssuedBy(crypto, certificate, parseCertificate(serviceCertificatePem))) {
+    return corrupt(content.seqno, 'the signing node was not endorsed by the service')
+  }
+  return key
+}
+
+/** The commit index moved: whoever waits is told, the world is told, and the store's committed state follows. */
+export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const { summary } = envelope.event as Extract<ReplicaNotice, { type: 'committed' }>
+  const { seqno } = summary.committed
+  const last = s.pending.at(seqno)
+  invariant(last?.checkpoint !== undefined, `commit of ${seqno}, which is not a pending signature`)
+  const kv = last.checkpoint.kv ?? openCommitted(s, seqno)
+  const tree = flush(s.tree, seqno)
+  const state: ExecutorState = {
+    ...s,
+    summary,
+    committed: { kv, tree: flush(last.checkpoint.tree, seqno) },
+    kv: isPrimary(s) ? s.kv : kv,
+    tree,
+    pending: s.pending.cutStart(seqno + 1),
+    signatureOutstanding: false,
+  }
+  const told = tellOrigins(state, summary)
+  const effects = [...told.effects]
+  if (!isPrimary(s)) return { state: told.state, effects }
+  effects.push(broadcast(s, summary, last.record))
+  const opened = openService(told.state)
+  return { state: opened.state, effects: [...effects, ...opened.effects] }
+}
+
+function openCommitted(s: ExecutorState, seqno: number): KvState {
+  const items = s.pending.slice(s.pending.first, seqno + 1)
+  return applyWriteSets(
+    s.committed.kv,
+    items.map(({ record }) => writesOf(s, record)),
+  )
+}
+
+function tellOrigins(s: ExecutorState, summary: ConsensusSummary): Step<ExecutorState> {
+  const { view, seqno } = summary.committed
+  const origins: Record<string, Origin> = {}
+  const effects: Effect[] = []
+  const notice: CommitNotice = { type: 'commitNotice', view, seqno }
+  for (const [address, origin] of Object.entries(s.origins)) {
+    effects.push(send(address, notice))
+    if (origin.forwarding > 0 || origin.seqno > seqno) origins[address] = origin
+  }
+  return { state: effects.length === 0 ? s : { ...s, origins }, effects }
+}
+
+/** What everyone may know and check offline: the committed root and the service's signature over it. */
+function broadcast(s: ExecutorState, summary: ConsensusSummary, record: LogRecord): Effect {
+  const signature = parseSignature(decodeEntry(record.bytes))
+  invariant(signature !== undefined, 'a committed index is a signature')
+  const body = {
+    cose_sign1: signature.coseSign1 === undefined ? null : toBase64(signature.coseSign1),
+    root: toHex(signature.root),
+    transaction_id: formatTxId(summary.committed),
+  }
+  return { type: 'publish', subject: commitSubject(s.config.service), payload: utf8(JSON.stringify(body)) }
+}
+
+/** Once genesis is committed, the service opens. (With governance, members will vote on this.) */
+function openService(s: ExecutorState): Step<ExecutorState> {
+  const { genesis } = s.config
+  if (genesis === undefined || serviceStatus(s.kv) !== 'Opening') return unchanged(s)
+  const draft = new Draft(s)
+  draft.kv = applyWriteSet(s.kv, genesis.opening, draft.nextSeqno)
+  draft.add({ writes: genesis.opening, claimsDigest: undefined })
+  return draft.finish()
+}

@@ -1,0 +1,65 @@
+// `GET …/receipt`: the entry and the first signature transaction after it are read from the ledger, and the receipt is built from them alone.
+// The rule to remember: what the ledger gives back is checked before it is used; a receipt that would not verify is never sent.
+import { CorruptDataError } from '../../protocols/errors.ts'
+import { seqno as asSeqno, view as asView, type TxId } from '../../protocols/ids.ts'
+import { decodeEntry } from '../../protocols/ledger/entry.ts'
+import { commitEvidence } from '../../protocols/ledger/leaf.ts'
+import { parseSignature } from '../../protocols/ledger/signature.ts'
+import { buildReceipt } from '../../protocols/receipts/build.ts'
+import { jsonResponse, type Executed } from '../../protocols/requests.ts'
+import type { Envelope, Step } from '../actor.ts'
+import { unchanged } from '../actor.ts'
+import { send, type Effect } from '../effects.ts'
+import { refuse } from './answers.ts'
+import type { AwaitingLedger, Batch, ExecutorEvent, ExecutorState } from './state.ts'
+
+export function startReceipt(s: ExecutorState, batch: Batch, requestId: number, target: TxId) {
+  const token = s.nextToken
+  const waiting: AwaitingLedger = {
+    origin: batch.origin,
+    originToken: batch.token,
+    requestId,
+    seqno: target.seqno,
+    view: target.view,
+  }
+  const state: ExecutorState = {
+    ...s,
+    nextToken: token + 1,
+    awaitingLedger: { ...s.awaitingLedger, [token]: waiting },
+  }
+  const effects: Effect[] = [{ type: 'readLedger', token, seqno: target.seqno, withSignature: true }]
+  return { state, effects }
+}
+
+export function ledgerRead(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const event = envelope.event as Extract<ExecutorEvent, { type: 'ledgerRead' }>
+  const { [event.token]: waiting, ...awaitingLedger } = s.awaitingLedger
+  if (waiting === undefined) return unchanged(s)
+  const { requestId } = waiting
+  const response =
+    event.entry === undefined
+      ? refuse({ id: requestId }, 404, 'TransactionNotFound', 'The ledger of this node does not hold this transaction.')
+      : jsonResponse(requestId, 200, receiptOf(s, waiting, event.entry, event.signatureEntry))
+  const answer: Executed = { type: 'executed', token: waiting.originToken, view: 0, responses: [response] }
+  return { state: { ...s, awaitingLedger }, effects: [send(waiting.origin, answer)] }
+}
+
+function receiptOf(
+  s: ExecutorState,
+  waiting: AwaitingLedger,
+  entryBytes: Uint8Array,
+  signatureBytes: Uint8Array | undefined,
+) {
+  const entry = decodeEntry(entryBytes)
+  const own = parseSignature(entry)
+  const signature = own ?? (signatureBytes === undefined ? undefined : parseSignature(decodeEntry(signatureBytes)))
+  if (entry.seqno !== waiting.seqno || entry.view !== waiting.view || signature === undefined) {
+    throw new CorruptDataError(
+      'ledger',
+      0,
+      `entry ${waiting.view}.${waiting.seqno} or its signature is not what was written`,
+    )
+  }
+  const evidence = commitEvidence(s.config.crypto, s.commitSecret, asView(waiting.view), asSeqno(waiting.seqno))
+  return buildReceipt(s.config.crypto, { entryBytes, entry, commitEvidence: evidence, signature })
+}

@@ -1,0 +1,141 @@
+// What happens to a batch of requests: refused, executed here, or forwarded to the primary. Order of checks: CCF facts §8.
+// The rule to remember: every request gets exactly one response, and a refused or failed handler leaves no write behind.
+import type { AppRequest, AppResponse, Endpoint } from '../../protocols/app.ts'
+import { UNCOMMITTED_TX_MAX } from '../../protocols/limits.ts'
+import type { Execute, Executed, Forward, Forwarded } from '../../protocols/requests.ts'
+import type { RouteResult } from '../../protocols/router.ts'
+import type { Envelope, Step } from '../actor.ts'
+import { send, type Effect } from '../effects.ts'
+import { refuse, remember } from './answers.ts'
+import { builtin, type BuiltinCall } from './builtin.ts'
+import { Draft } from './draft.ts'
+import { forwardBatch, mustForward } from './forwarding.ts'
+import { runHandler } from './handler.ts'
+import { isAuthorised, serviceStatus } from './service.ts'
+import { isPrimary, type Batch, type ExecutorEvent, type ExecutorState, type Responses } from './state.ts'
+
+/** `execute` from an actor of this node. */
+export function execute(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const event = envelope.event as Execute
+  const batch: Batch = { ...event, origin: envelope.from }
+  if (!isPrimary(s) && mustForward(s, batch)) return forwardBatch(s, batch, envelope.at)
+  const { state, responses, effects, view } = runBatch(s, batch, envelope.at)
+  if (responses.length === 0) return { state, effects }
+  const answer: Executed = { type: 'executed', token: batch.token, view, responses }
+  return { state: remember(state, batch.origin, responses), effects: [...effects, send(batch.origin, answer)] }
+}
+
+/** `forward` from the executor of a backup. A node that is not primary does not forward again. */
+export function executeForwarded(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const event = envelope.event as Forward
+  const origin = envelope.from
+  if (!isPrimary(s)) {
+    const responses = event.requests.map((r) =>
+      refuse(r, 503, 'RequestAlreadyForwarded', 'The request was forwarded to a node that is not primary.'),
+    )
+    return {
+      state: s,
+      effects: [send<Forwarded>(origin, { type: 'forwarded', token: event.token, view: 0, responses })],
+    }
+  }
+  const batch: Batch = { ...event, publicOnly: false, origin }
+  const { state, responses, effects, view } = runBatch(s, batch, envelope.at)
+  return {
+    state,
+    effects: [...effects, send<Forwarded>(origin, { type: 'forwarded', token: event.token, view, responses })],
+  }
+}
+
+interface BatchResult {
+  readonly state: ExecutorState
+  readonly responses: Responses
+  readonly effects: readonly Effect[]
+  readonly view: number
+}
+
+/** Executes a batch in order on this node's state. Answers that need the ledger come later, in a message of their own. */
+export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResult {
+  const { view } = s.summary
+  const lost = batch.activeView !== 0 && batch.activeView !== view
+  const draft = new Draft(s)
+  const open = serviceStatus(s.kv) === 'Open'
+  const responses: AppResponse[] = []
+  const later: BuiltinCall[] = []
+  const authorised = new Map<Endpoint, boolean>()
+  for (const request of batch.requests) {
+    const routed = s.router.route(request.verb, request.path)
+    const call = builtin(request, routed)
+    if (call !== undefined) {
+      if (call.later) later.push(call)
+      else responses.push(call.answer(s, at))
+      continue
+    }
+    if (routed.kind !== 'found') {
+      responses.push(refuseRoute(request, routed))
+      continue
+    }
+    const refused = refuseBeforeHandler(s, batch, request, routed.endpoint, { lost, open, authorised, draft })
+    responses.push(refused ?? runHandler(s, draft, batch.caller, request, routed))
+  }
+  const finished = draft.finish()
+  let { state } = finished
+  const effects = [...finished.effects]
+  for (const call of later) {
+    const started = call.start(state, batch)
+    state = started.state
+    effects.push(...started.effects)
+    if (started.response !== undefined) responses.push(started.response)
+  }
+  return { state, responses, effects, view }
+}
+
+interface Situation {
+  readonly lost: boolean
+  readonly open: boolean
+  readonly authorised: Map<Endpoint, boolean>
+  readonly draft: Draft
+}
+
+function refuseBeforeHandler(
+  s: ExecutorState,
+  batch: Batch,
+  request: AppRequest,
+  endpoint: Endpoint,
+  { lost, open, authorised, draft }: Situation,
+): AppResponse | undefined {
+  if (batch.publicOnly) {
+    return refuse(request, 403, 'AuthorizationFailed', 'Application endpoints are served in sealed sessions only.')
+  }
+  if (endpoint.mode === 'readwrite') {
+    if (!isPrimary(s)) return refuse(request, 503, 'PrimaryNotFound', 'The primary of the service is not known.')
+    if (draft.lastSeqno - s.summary.committed.seqno >= UNCOMMITTED_TX_MAX) {
+      return refuse(request, 503, 'TooManyPendingTransactions', 'Too many transactions wait for commit.')
+    }
+  }
+  if (!open) return refuse(request, 404, 'FrontendNotOpen', 'The service is not open.')
+  let allowed = authorised.get(endpoint)
+  if (allowed === undefined) {
+    allowed = isAuthorised(s.kv, endpoint.auth, batch.caller)
+    authorised.set(endpoint, allowed)
+  }
+  if (!allowed)
+    return refuse(request, 401, 'InvalidAuthenticationInfo', 'The caller is not registered for this endpoint.')
+  if (lost) {
+    return refuse(request, 500, 'SessionConsistencyLost', 'The view has changed since this session began.')
+  }
+  return undefined
+}
+
+export function refuseRoute(
+  request: AppRequest,
+  routed: Exclude<RouteResult<Endpoint>, { kind: 'found' }>,
+): AppResponse {
+  switch (routed.kind) {
+    case 'notFound':
+      return refuse(request, 404, 'ResourceNotFound', 'No such endpoint.')
+    case 'wrongVerb':
+      return refuse(request, 405, 'UnsupportedHttpVerb', `Allowed: ${routed.allow.join(', ')}.`)
+    case 'badRequest':
+      return refuse(request, 400, 'InvalidResourceName', routed.message)
+  }
+}

@@ -1,0 +1,44 @@
+// What the governance tables say about the service, as the executor needs it: is it open, is this caller known.
+import { fromUtf8, utf8 } from '../../protocols/codec/bytes.ts'
+import type { AuthPolicy, Caller } from '../../protocols/app.ts'
+import { decodeJsonObject, GOV_TABLES, SINGLE_KEY } from '../../protocols/ledger/tables.ts'
+import { readMap, type KvState } from '../../store/kv/kv-state.ts'
+
+export const serviceInfo = (kv: KvState): Readonly<Record<string, unknown>> | undefined => {
+  const value = readMap(kv, GOV_TABLES.serviceInfo).get(SINGLE_KEY)
+  return value === undefined ? undefined : decodeJsonObject(value)
+}
+
+/** CCF's service status: `Opening`, `Open`, …; undefined before genesis. */
+export function serviceStatus(kv: KvState): string | undefined {
+  const status = serviceInfo(kv)?.['status']
+  return typeof status === 'string' ? status : undefined
+}
+
+const POLICY_TABLES: Readonly<Partial<Record<AuthPolicy, string>>> = {
+  user_cert: GOV_TABLES.usersCerts,
+  member_cert: GOV_TABLES.membersCerts,
+}
+
+/** True if any one of the policies accepts the caller (CCF facts §10). */
+export function isAuthorised(kv: KvState, policies: readonly AuthPolicy[], caller: Caller): boolean {
+  return policies.some((policy) => {
+    if (policy === 'no_auth') return true
+    if (caller.kind === 'anonymous') return false
+    if (policy === 'any_cert') return true
+    return readMap(kv, POLICY_TABLES[policy]!).has(utf8(caller.id))
+  })
+}
+
+/** Rows of a table whose keys are text and whose values are JSON objects. */
+export function jsonRows(
+  kv: KvState,
+  table: string,
+): { key: string; value: Readonly<Record<string, unknown>>; version: number }[] {
+  const rows: { key: string; value: Readonly<Record<string, unknown>>; version: number }[] = []
+  const map = readMap(kv, table)
+  map.range(undefined, undefined, (key, value) => {
+    rows.push({ key: fromUtf8(key), value: decodeJsonObject(value), version: map.versionOfPreviousWrite(key) ?? 0 })
+  })
+  return rows
+}

@@ -1,0 +1,185 @@
+// What an executor knows: the key-value store, the Merkle tree, and the transactions that are not committed yet.
+// On the primary `kv` is the tip; on a backup it is the committed state, and uncommitted entries wait unopened in `pending`.
+// The rule to remember: pending holds exactly the replica's log above the commit index, plus, on the primary, what was just proposed.
+import type { App, AppRequest, AppResponse, Caller, Endpoint } from '../../protocols/app.ts'
+import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
+import type { LogRecord } from '../../protocols/consensus/log.ts'
+import type { Crypto, EcCurve, EcPublicKey } from '../../protocols/crypto/crypto.ts'
+import type { NodeId } from '../../protocols/ids.ts'
+import type { WriteSet } from '../../protocols/ledger/write-set.ts'
+import { emptyTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
+import type { Execute, Forward, Forwarded } from '../../protocols/requests.ts'
+import type { Router } from '../../protocols/router.ts'
+import { AppendList } from '../../store/kv/append-list.ts'
+import { emptyKv, type KvState } from '../../store/kv/kv-state.ts'
+import type { Address } from '../actor.ts'
+import type { HostEvent } from '../effects.ts'
+
+export interface ExecutorConfig {
+  readonly crypto: Crypto
+  readonly nodeId: NodeId
+  readonly service: string
+  readonly softwareVersion: string
+  /** Service-endorsed; named in every signature transaction of this node. */
+  readonly nodeCertificatePem: string
+  readonly serviceCertificatePem: string
+  /** Lower-case hex of SHA-256(service SPKI): `kid` of COSE root signatures. */
+  readonly serviceKid: string
+  /** Curve of the service key: chooses the COSE algorithm. */
+  readonly serviceCurve: EcCurve
+  /** `iss` and `sub` of COSE root signatures (CCF: cose_signatures). */
+  readonly coseIssuer: string
+  readonly coseSubject: string
+  /** 32 bytes, in force from seqno 1. SECRET. */
+  readonly ledgerSecret: Uint8Array
+  readonly apps: readonly App[]
+  /** Only on the node that starts a service: the first transaction, and the one that opens the service once the first is committed. */
+  readonly genesis:
+    { readonly writes: WriteSet; readonly nodes: readonly NodeId[]; readonly opening: WriteSet } | undefined
+  /** A forwarded request that got no answer for this long is answered 504 (CCF: forwarding_timeout_ms, 3000). */
+  readonly forwardingTimeoutMs: number
+}
+
+export type ExecutorEvent =
+  | Execute
+  | Forward
+  | Forwarded
+  | ReplicaNotice
+  | { readonly type: 'forwardingTimeout' }
+  /** From the node: what only it knows of itself. */
+  | { readonly type: 'nodeCounters'; readonly counters: NodeCounters }
+  | Extract<HostEvent, { readonly type: 'signed' | 'ledgerRead' }>
+
+export interface NodeCounters {
+  readonly sessionsActive: number
+  readonly sessionsPeak: number
+}
+
+/** State right after a signature transaction: where a rollback or a change of role starts from. */
+export interface Checkpoint {
+  readonly tree: MerkleTree
+  /** Undefined on a backup, which opens entries only once they are committed. */
+  readonly kv: KvState | undefined
+}
+
+export interface Pending {
+  readonly record: LogRecord
+  readonly leaf: Uint8Array
+  readonly checkpoint: Checkpoint | undefined
+}
+
+/** A signature transaction whose seqno is taken and whose signatures are being made. */
+export interface Signing {
+  readonly token: number
+  readonly seqno: number
+  readonly root: Uint8Array
+  readonly treeBytes: Uint8Array
+  /** COSE protected header, to be joined with the service's signature. */
+  readonly coseProtected: Uint8Array
+  readonly kv: KvState
+  /** Transactions executed meanwhile; their leaves follow the signature's. */
+  readonly held: readonly { readonly record: LogRecord; readonly leaf: Uint8Array }[]
+}
+
+/** A batch handed to the primary. */
+export interface Forwarding {
+  readonly origin: Address
+  readonly originToken: number
+  readonly requestIds: readonly number[]
+  /** Host clock, ms. */
+  readonly deadlineAt: number
+}
+
+/** A receipt that waits for the ledger. */
+export interface AwaitingLedger {
+  readonly origin: Address
+  readonly originToken: number
+  readonly requestId: number
+  readonly seqno: number
+  readonly view: number
+}
+
+/** What a sender of requests has not seen committed. */
+export interface Origin {
+  /** Highest seqno answered to it. */
+  readonly seqno: number
+  /** Batches forwarded for it and not answered. */
+  readonly forwarding: number
+}
+
+export interface ExecutorState {
+  readonly config: ExecutorConfig
+  readonly router: Router<Endpoint>
+  /** Derived from the ledger secret. SECRET. */
+  readonly commitSecret: Uint8Array
+  readonly summary: ConsensusSummary
+  readonly kv: KvState
+  readonly committed: Checkpoint & { readonly kv: KvState }
+  readonly tree: MerkleTree
+  readonly pending: AppendList<Pending>
+  readonly signing: Signing | undefined
+  /** Signatures proposed and not committed: while there is one, no other is begun, so batches grow with the load. */
+  readonly signatureOutstanding: boolean
+  /** A new primary signs at once, even if nothing is unsigned (consensus.md §10). */
+  readonly mustSign: boolean
+  readonly nextToken: number
+  readonly forwardings: Readonly<Record<number, Forwarding>>
+  readonly awaitingLedger: Readonly<Record<number, AwaitingLedger>>
+  readonly origins: Readonly<Record<Address, Origin>>
+  readonly counters: NodeCounters
+  /** Public keys of node certificates that were found to be issued by the service. */
+  readonly signers: Readonly<Record<string, EcPublicKey>>
+}
+
+/** Who asked, and what comes back to them. */
+export interface Batch {
+  readonly origin: Address
+  readonly token: number
+  readonly caller: Caller
+  readonly activeView: number
+  readonly publicOnly: boolean
+  readonly requests: readonly AppRequest[]
+}
+
+export type Responses = readonly AppResponse[]
+
+const NOTHING_KNOWN: ConsensusSummary = {
+  leadership: 'None',
+  view: 0,
+  leaderId: undefined,
+  lastSeqno: 0,
+  committed: { view: 0 as never, seqno: 0 as never },
+  viewHistory: [],
+  configurations: [],
+  peers: {},
+}
+
+export const initialState = (
+  config: ExecutorConfig,
+  router: Router<Endpoint>,
+  commitSecret: Uint8Array,
+): ExecutorState => ({
+  config,
+  router,
+  commitSecret,
+  summary: NOTHING_KNOWN,
+  kv: emptyKv,
+  committed: { kv: emptyKv, tree: emptyTree },
+  tree: emptyTree,
+  pending: AppendList.startingAt<Pending>(1),
+  signing: undefined,
+  signatureOutstanding: false,
+  mustSign: false,
+  nextToken: 1,
+  forwardings: {},
+  awaitingLedger: {},
+  origins: {},
+  counters: { sessionsActive: 0, sessionsPeak: 0 },
+  signers: {},
+})
+
+export const isPrimary = (s: ExecutorState): boolean => s.summary.leadership === 'Leader'
+
+/** Seqno of the last transaction executed or received. */
+export const lastSeqno = (s: ExecutorState): number =>
+  s.signing === undefined ? s.pending.end - 1 : s.signing.seqno + s.signing.held.length

@@ -1,0 +1,249 @@
+// Offline verification of a ledger, entry by entry, from its files alone (CCF facts §3.6): nothing is decrypted, no
+// secret is needed. A pure state machine: each call returns the next state; reading files is the caller's business.
+// The rule to remember: an entry is only as good as the next signature; `lastSignedSeqno` says how far the proof goes.
+import { concat, DecodeError, equalBytes, fromHex, toHex } from '../codec/bytes.ts'
+import { parseCertificate } from '../crypto/certificate.ts'
+import { verifyRootSignature } from '../crypto/cose.ts'
+import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
+import { CorruptDataError } from '../errors.ts'
+import { seqno, type Seqno, SEQNO_UNKNOWN, type View, VIEW_UNKNOWN } from '../ids.ts'
+import { append, deserialiseTree, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../merkle/tree.ts'
+import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from './chunk.ts'
+import { decodeEntry, type Entry, ENTRY_TYPES } from './entry.ts'
+import { entryLeaf } from './leaf.ts'
+import { applyToServiceRecord, checkSignatureCertificate, noService, type ServiceRecord, signerKey } from './service-record.ts'
+import { parseSignature, type SignatureContent } from './signature.ts'
+import { decodeJsonString, INTERNAL_TABLES, singleValue } from './tables.ts'
+import { mapWrites } from './write-set.ts'
+
+/** One service identity's part of the ledger: a new epoch begins with every recovery. */
+export interface EpochSummary {
+  readonly firstSeqno: Seqno
+  readonly lastSeqno: Seqno
+  readonly serviceCertificatePem: string
+  readonly signatures: number
+  readonly coseSignatures: number
+  /** 0 before the first signature. */
+  readonly lastSignedSeqno: Seqno
+  /** Root of the last signature: 64 hex digits. */
+  readonly root: string | undefined
+}
+
+export interface Verification {
+  readonly crypto: Crypto
+  readonly trustedKey: EcPublicKey | undefined
+  readonly lastSeqno: Seqno
+  readonly lastView: View
+  /** Over all entries so far; leaves are kept only as far back as signatures still serialise them. */
+  readonly tree: MerkleTree
+  readonly service: ServiceRecord
+  readonly epochs: readonly EpochSummary[]
+  /** View and seqno of the last entry of each view, for status queries. */
+  readonly firstSeqnoOfView: ReadonlyMap<View, Seqno>
+}
+
+export interface EntryPlace {
+  /** The file, for error messages. */
+  readonly file: string
+  /** Of the entry within the file. */
+  readonly offset: number
+}
+
+/**
+ * @param options.serviceCertificatePem When given, the ledger's last service identity must have this certificate's key
+ * (checked by `finishVerification`).
+ * @throws DecodeError when that certificate cannot be read.
+ */
+export function startVerification(options: { readonly crypto: Crypto; readonly serviceCertificatePem?: string }): Verification {
+  const { crypto, serviceCertificatePem } = options
+  return {
+    crypto,
+    trustedKey: serviceCertificatePem === undefined ? undefined : parseCertificate(crypto, serviceCertificatePem).publicKey,
+    lastSeqno: SEQNO_UNKNOWN,
+    lastView: VIEW_UNKNOWN,
+    tree: emptyTree,
+    service: noService,
+    epochs: [],
+    firstSeqnoOfView: new Map(),
+  }
+}
+
+function checkPosition(state: Verification, entry: Entry): void {
+  if (entry.type === ENTRY_TYPES.snapshot) throw new DecodeError('a snapshot is no ledger entry', 0)
+  if (entry.seqno !== state.lastSeqno + 1) throw new DecodeError(`seqno ${entry.seqno} follows ${state.lastSeqno}`, 0)
+  if (entry.view < state.lastView || entry.view < 1) throw new DecodeError(`view ${entry.view} follows ${state.lastView}`, 0)
+}
+
+/** The serialised tree must be ours, byte for byte; returns our tree, flushed as the signer's was. */
+function checkTree(state: Verification, signature: SignatureContent, expectedRoot: Uint8Array): MerkleTree {
+  const { crypto } = state
+  const theirs = signature.treeBytes
+  if (theirs.length < 16) throw new DecodeError('serialised tree too short', 0)
+  const firstKept = new DataView(theirs.buffer, theirs.byteOffset).getBigUint64(8)
+  if (firstKept >= BigInt(state.tree.flushed) && firstKept <= BigInt(state.tree.size)) {
+    const tree = flush(state.tree, Number(firstKept))
+    if (!equalBytes(serialiseTree(tree), theirs)) throw new DecodeError('serialised tree differs from the ledger', 0)
+    return tree
+  }
+  // A primary of a new view may know of less committed than the one before it, so its tree starts earlier.
+  const rebuilt = deserialiseTree(crypto, theirs)
+  if (rebuilt.size !== state.tree.size || !equalBytes(root(crypto, rebuilt).root, expectedRoot)) {
+    throw new DecodeError('serialised tree differs from the ledger', 0)
+  }
+  return state.tree
+}
+
+function checkCose(state: Verification, signature: SignatureContent, coseSign1: Uint8Array): void {
+  const key = state.service.certificate?.publicKey
+  if (key === undefined) throw new DecodeError('COSE signature before any service identity', 0)
+  const checked = verifyRootSignature(state.crypto, key, coseSign1, signature.root)
+  if (!checked.ok) throw new DecodeError(`COSE signature: ${checked.reason}`, 0)
+  if (checked.txId.view !== signature.view || checked.txId.seqno !== signature.seqno) {
+    throw new DecodeError('COSE signature names another transaction', 0)
+  }
+}
+
+function verifySignature(state: Verification, signature: SignatureContent): Verification {
+  const { crypto } = state
+  const expected = root(crypto, state.tree)
+  if (!equalBytes(expected.root, signature.root)) {
+    throw new DecodeError(`root ${toHex(signature.root)} signed, but the ledger has ${toHex(expected.root)}`, 0)
+  }
+  const { key, service } = signerKey(crypto, state.service, signature.nodeId)
+  checkSignatureCertificate(crypto, service, signature.nodeId, signature.nodeCertPem, key)
+  const { preimage } = expected
+  const holds =
+    preimage === undefined
+      ? crypto.verifyEcdsaDigest(key, signature.root, signature.signatureDer, 'der')
+      : crypto.verifyEcdsa(key, 'sha256', concat(preimage.left, preimage.right), signature.signatureDer, 'der')
+  if (!holds) throw new DecodeError(`signature of node ${signature.nodeId} does not hold`, 0)
+  if (signature.coseSign1 !== undefined) checkCose(state, signature, signature.coseSign1)
+  const epoch = state.epochs.at(-1)
+  if (epoch === undefined) throw new DecodeError('signature before any service identity', 0)
+  const signed: EpochSummary = {
+    ...epoch,
+    signatures: epoch.signatures + 1,
+    coseSignatures: epoch.coseSignatures + (signature.coseSign1 === undefined ? 0 : 1),
+    lastSignedSeqno: signature.seqno,
+    root: toHex(signature.root),
+  }
+  return { ...state, service, tree: checkTree(state, signature, expected.root), epochs: [...state.epochs.slice(0, -1), signed] }
+}
+
+/** A recovered service says which root it continues from: it must be the last one its predecessor signed. */
+function checkContinuation(state: Verification, entry: Entry): void {
+  const value = singleValue(mapWrites(entry.publicWrites, INTERNAL_TABLES.previousServiceLastSignedRoot))
+  if (value === undefined) return
+  if (toHex(fromHex(decodeJsonString(value))) !== state.epochs.at(-1)?.root) {
+    throw new DecodeError('continues from a root the previous service did not sign last', 0)
+  }
+}
+
+function applyTables(state: Verification, entry: Entry): Verification {
+  const service = applyToServiceRecord(state.crypto, state.service, entry.publicWrites)
+  if (service === state.service) return state
+  const { certificate, certificatePem } = service
+  const before = state.service.certificate
+  if (certificate === undefined || certificatePem === undefined || certificate === before) return { ...state, service }
+  if (before !== undefined && equalBytes(before.publicKey.spki, certificate.publicKey.spki)) return { ...state, service }
+  checkContinuation(state, entry)
+  const epoch: EpochSummary = {
+    firstSeqno: entry.seqno,
+    lastSeqno: entry.seqno,
+    serviceCertificatePem: certificatePem,
+    signatures: 0,
+    coseSignatures: 0,
+    lastSignedSeqno: SEQNO_UNKNOWN,
+    root: undefined,
+  }
+  return { ...state, service, epochs: [...state.epochs, epoch] }
+}
+
+function step(state: Verification, bytes: Uint8Array): Verification {
+  const entry = decodeEntry(bytes)
+  checkPosition(state, entry)
+  const signature = parseSignature(entry)
+  const checked = signature === undefined ? applyTables(state, entry) : verifySignature(state, signature)
+  return {
+    ...checked,
+    lastSeqno: entry.seqno,
+    lastView: entry.view,
+    tree: append(state.crypto, checked.tree, entryLeaf(state.crypto, bytes, entry)),
+    firstSeqnoOfView:
+      entry.view === state.lastView
+        ? state.firstSeqnoOfView
+        : new Map(state.firstSeqnoOfView).set(entry.view, entry.seqno),
+  }
+}
+
+/**
+ * Checks the next entry: format, contiguity, and if it is a signature the root, the serialised tree, the signer and
+ * both signatures; if it changes the service or its nodes, that the change may happen.
+ * @throws CorruptDataError at the first fault; the state passed in stays valid.
+ */
+export function verifyEntry(state: Verification, bytes: Uint8Array, where: EntryPlace): Verification {
+  try {
+    return step(state, bytes)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new CorruptDataError(where.file, where.offset, error.message)
+  }
+}
+
+/**
+ * Checks a whole ledger file: its name, its positions table, that a complete one ends in a signature, and every entry.
+ * A torn entry at the end of an open chunk is not a fault: it was never acknowledged.
+ * @throws CorruptDataError
+ */
+export function verifyChunk(state: Verification, fileName: string, bytes: Uint8Array): Verification {
+  const name = parseLedgerFileName(fileName)
+  if (name === undefined) throw new CorruptDataError(fileName, 0, 'not a ledger file name')
+  if (name.first !== state.lastSeqno + 1) throw new CorruptDataError(fileName, 0, `follows seqno ${state.lastSeqno}`)
+  let next = state
+  let chunk
+  try {
+    chunk = decodeChunk(bytes)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new CorruptDataError(fileName, error.offset, error.message)
+  }
+  if (name.committed && !chunk.complete) throw new CorruptDataError(fileName, 0, 'committed, but without positions table')
+  for (const slice of chunk.entries) next = verifyEntry(next, slice.bytes, { file: fileName, offset: slice.offset })
+  if (name.last !== undefined && name.last !== next.lastSeqno) {
+    throw new CorruptDataError(fileName, chunk.end, `ends at seqno ${next.lastSeqno}`)
+  }
+  if (chunk.complete && next.epochs.at(-1)?.lastSignedSeqno !== next.lastSeqno) {
+    throw new CorruptDataError(fileName, chunk.entries.at(-1)?.offset ?? CHUNK_HEADER_BYTES, 'does not end in a signature')
+  }
+  return next
+}
+
+export interface LedgerSummary {
+  readonly lastSeqno: Seqno
+  /** Everything up to here is proven. */
+  readonly lastSignedSeqno: Seqno
+  /** Of the last signature: 64 hex digits. */
+  readonly root: string | undefined
+  readonly serviceStatus: string | undefined
+  readonly epochs: readonly EpochSummary[]
+}
+
+/** What was verified. @throws CorruptDataError when the last service identity is not the trusted one. */
+export function finishVerification(state: Verification): LedgerSummary {
+  const last = state.service.certificate?.publicKey
+  if (state.trustedKey !== undefined && (last === undefined || !equalBytes(last.spki, state.trustedKey.spki))) {
+    throw new CorruptDataError('ledger', 0, 'belongs to another service than the trusted certificate')
+  }
+  const epochs = state.epochs.map((epoch, i) => {
+    const following = state.epochs[i + 1]
+    return { ...epoch, lastSeqno: following === undefined ? state.lastSeqno : seqno(following.firstSeqno - 1) }
+  })
+  const signed = epochs.findLast((epoch) => epoch.root !== undefined)
+  return {
+    lastSeqno: state.lastSeqno,
+    lastSignedSeqno: signed?.lastSignedSeqno ?? SEQNO_UNKNOWN,
+    root: signed?.root,
+    serviceStatus: state.service.status,
+    epochs,
+  }
+}

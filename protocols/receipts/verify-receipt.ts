@@ -1,0 +1,129 @@
+// Verification of a JSON receipt with nothing but the service certificate (CCF facts §5.1). No network, no clock: the
+// caller may state a time. Runs in browsers.
+// The rule to remember: the fold's last step gives the root's preimage, so the node's signature over the root digest is
+// checked as an ordinary ECDSA-SHA256 signature; only an empty proof needs the digest variant.
+import { concat, DecodeError, equalBytes, fromBase64, fromHex, utf8 } from '../codec/bytes.ts'
+import { type Certificate, parseCertificate, verifyIssuedBy } from '../crypto/certificate.ts'
+import type { Crypto } from '../crypto/crypto.ts'
+import { type NodeId, nodeId, parseTxId, type TxId } from '../ids.ts'
+import { leafHash } from '../ledger/leaf.ts'
+import { foldProof } from '../merkle/tree.ts'
+import { toHex } from '../codec/bytes.ts'
+import { commitEvidenceTxId, parseReceipt, proofSteps, type Receipt } from './receipt.ts'
+
+export interface ReceiptTrust {
+  /** PEM of the service identity the verifier trusts. */
+  readonly serviceCertificate: string
+  /** The claims themselves: their SHA-256 must be the claims digest of the transaction. */
+  readonly claims?: Uint8Array
+  /** 32 bytes the claims digest must equal. */
+  readonly claimsDigest?: Uint8Array
+  /** When given, node and service certificate must be valid at this time (Unix seconds). A receipt does not expire by itself. */
+  readonly nowSeconds?: number
+}
+
+export type ReceiptVerification =
+  | {
+      readonly ok: true
+      /** 32 bytes: the signed Merkle root. */
+      readonly root: Uint8Array
+      /** 32 bytes. */
+      readonly leaf: Uint8Array
+      /** Of the node that signed. */
+      readonly nodeId: NodeId
+      /** From the commit evidence; undefined for receipts that give only a leaf. */
+      readonly txId: TxId | undefined
+      /** 32 bytes (zero: no claims); undefined when the leaf has none. */
+      readonly claimsDigest: Uint8Array | undefined
+    }
+  | { readonly ok: false; readonly reason: string }
+
+interface Leaf {
+  readonly hash: Uint8Array
+  readonly txId: TxId | undefined
+  readonly claimsDigest: Uint8Array | undefined
+}
+
+/** Thrown inside this file only; its message becomes the reason. */
+class Refused extends Error {}
+
+function expectedClaims(crypto: Crypto, trust: ReceiptTrust): Uint8Array | undefined {
+  const { claims, claimsDigest } = trust
+  if (claims === undefined) return claimsDigest
+  const digest = crypto.sha256(claims)
+  if (claimsDigest !== undefined && !equalBytes(digest, claimsDigest)) throw new Refused('claims and claims digest given differ')
+  return digest
+}
+
+function leafOf(crypto: Crypto, receipt: Receipt, trust: ReceiptTrust): Leaf {
+  const expected = expectedClaims(crypto, trust)
+  const components = receipt.leaf_components
+  if (components === undefined) {
+    if (expected !== undefined) throw new Refused('the receipt gives no leaf components, so claims cannot be checked')
+    return { hash: fromHex(receipt.leaf ?? ''), txId: undefined, claimsDigest: undefined }
+  }
+  const stated = components.claims_digest === undefined ? undefined : fromHex(components.claims_digest)
+  if (stated !== undefined && expected !== undefined && !equalBytes(stated, expected)) {
+    throw new Refused('the receipt is for other claims')
+  }
+  const claimsDigest = stated ?? expected
+  const evidence = components.commit_evidence
+  const hash = leafHash(crypto, fromHex(components.write_set_digest), crypto.sha256(utf8(evidence)), claimsDigest)
+  const txId = parseTxId(commitEvidenceTxId(evidence) ?? '')
+  if (txId === undefined) throw new Refused('commit evidence names no transaction')
+  return { hash, txId, claimsDigest }
+}
+
+function checkIssued(crypto: Crypto, certificate: Certificate, issuer: Certificate): void {
+  if (!verifyIssuedBy(crypto, certificate, issuer.publicKey)) throw new Refused('the node certificate does not lead to the service certificate')
+}
+
+/** Each certificate must be issued by the next one's key, the last by the service's (CCF facts §5.1 item 4). */
+function checkChain(crypto: Crypto, node: Certificate, receipt: Receipt, service: Certificate): void {
+  let current = node
+  for (const pem of receipt.service_endorsements ?? []) {
+    const next = parseCertificate(crypto, pem)
+    checkIssued(crypto, current, next)
+    current = next
+  }
+  checkIssued(crypto, current, service)
+}
+
+function checkDates(certificate: Certificate, what: string, nowSeconds: number): void {
+  if (nowSeconds < certificate.notBeforeSeconds || nowSeconds > certificate.notAfterSeconds) {
+    throw new Refused(`the ${what} certificate is not valid at that time`)
+  }
+}
+
+function verify(crypto: Crypto, receipt: Receipt, trust: ReceiptTrust): ReceiptVerification {
+  const leaf = leafOf(crypto, receipt, trust)
+  const { root, preimage } = foldProof(crypto, leaf.hash, proofSteps(receipt))
+  const node = parseCertificate(crypto, receipt.cert)
+  const service = parseCertificate(crypto, trust.serviceCertificate)
+  const signature = fromBase64(receipt.signature)
+  const holds =
+    preimage === undefined
+      ? crypto.verifyEcdsaDigest(node.publicKey, root, signature, 'der')
+      : crypto.verifyEcdsa(node.publicKey, 'sha256', concat(preimage.left, preimage.right), signature, 'der')
+  if (!holds) throw new Refused('the signature over the root does not hold')
+  if (toHex(crypto.sha256(node.publicKey.spki)) !== receipt.node_id) throw new Refused('the certificate is not of the node named')
+  checkChain(crypto, node, receipt, service)
+  if (trust.nowSeconds !== undefined) {
+    checkDates(node, 'node', trust.nowSeconds)
+    checkDates(service, 'service', trust.nowSeconds)
+  }
+  return { ok: true, root, leaf: leaf.hash, nodeId: nodeId(receipt.node_id), txId: leaf.txId, claimsDigest: leaf.claimsDigest }
+}
+
+/**
+ * Verifies a receipt: parsed JSON from anywhere. Never throws on bad input; the reason is one line for a person.
+ */
+export function verifyReceipt(crypto: Crypto, receipt: unknown, trust: ReceiptTrust): ReceiptVerification {
+  try {
+    return verify(crypto, parseReceipt(receipt), trust)
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, reason: error.message }
+    if (error instanceof DecodeError) return { ok: false, reason: `malformed: ${error.message}` }
+    throw error
+  }
+}
