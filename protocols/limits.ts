@@ -29,6 +29,8 @@ export const SESSION_REQUESTS_PENDING_MAX = 8192
 export const REPLAY_WINDOW_FRAMES = 1024
 /** Frames sealed with one session or channel key before it must be renewed (far below AES-GCM's 2^32). */
 export const FRAMES_PER_KEY_MAX = 2 ** 31
+/** Frame contents a channel keeps for its peer while it has no keys; then the oldest are dropped, as a network may. */
+export const CHANNEL_QUEUE_BYTES_MAX = 2 * 1024 * 1024
 /** A chunk is closed at the first signature after this many bytes (CCF: ledger.chunk_size, 5 MB). */
 export const LEDGER_CHUNK_BYTES = 5_000_000
 /** Envelopes waiting in a node's mailbox before low-priority ones are refused. */

@@ -11,8 +11,7 @@ export interface Template {
 }
 
 type SegmentShape =
-  | { readonly literal: string }
-  | { readonly literal?: undefined; readonly before: string; readonly after: string }
+  { readonly literal: string } | { readonly literal?: undefined; readonly before: string; readonly after: string }
 
 const PARAMETER = /\{([^{}]*)\}/g
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -41,7 +40,10 @@ function compileSegment(path: string, segment: string, names: string[]): { sourc
   if (/[{}]/.test(segment.replace(PARAMETER, ''))) fail('unbalanced brace')
   source += escape(after)
   const first = matches[0]
-  return { source, shape: first === undefined ? { literal: segment } : { before: segment.slice(0, first.index), after } }
+  return {
+    source,
+    shape: first === undefined ? { literal: segment } : { before: segment.slice(0, first.index), after },
+  }
 }
 
 /** @throws RangeError when the template is malformed. A path without parameters gives no names. */
@@ -67,7 +69,9 @@ function segmentsOverlap(a: SegmentShape, b: SegmentShape): boolean {
   const aAfter = a.literal ?? a.after
   const bBefore = b.literal ?? b.before
   const bAfter = b.literal ?? b.after
-  return (aBefore.startsWith(bBefore) || bBefore.startsWith(aBefore)) && (aAfter.endsWith(bAfter) || bAfter.endsWith(aAfter))
+  return (
+    (aBefore.startsWith(bBefore) || bBefore.startsWith(aBefore)) && (aAfter.endsWith(bAfter) || bAfter.endsWith(aAfter))
+  )
 }
 
 /** Whether some path may match both. Errs on the side of yes. */

@@ -55,7 +55,7 @@ function percentDecode(text: string): string | undefined {
 export function decodeQuery(text: string): Parameters | string {
   const query = emptyRecord()
   let count = 0
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const next = text.indexOf('&', at)
     const end = next === -1 ? text.length : next
     if (end > at) {

@@ -5,7 +5,7 @@ import { parseTxId, formatTxId, type TxId, seqno as asSeqno, view as asView } fr
 import { txStatus } from '../../protocols/consensus/tx-status.ts'
 import { GOV_TABLES } from '../../protocols/ledger/tables.ts'
 import { jsonResponse } from '../../protocols/requests.ts'
-import type { RouteResult } from '../../protocols/router.ts'
+import { decodeQuery, type Route } from '../../protocols/router.ts'
 import type { Effect } from '../effects.ts'
 import { refuse } from './answers.ts'
 import { startReceipt } from './receipts.ts'
@@ -29,23 +29,21 @@ type Answer = (s: ExecutorState, request: AppRequest, query: Query, at: number) 
 
 const ok = (request: AppRequest, body: unknown): AppResponse => jsonResponse(request.id, 200, body)
 
-/** The part of a path before `?`, and its decoded query; undefined for a malformed query. */
-function splitPath(path: string): { readonly name: string; readonly query: Query } {
-  const mark = path.indexOf('?')
-  if (mark < 0) return { name: path, query: {} }
-  return { name: path.slice(0, mark), query: Object.fromEntries(new URLSearchParams(path.slice(mark + 1))) }
-}
-
 /** The built-in that a request addresses; undefined if it is the application's. */
-export function builtin(request: AppRequest, routed: RouteResult<Endpoint>): BuiltinCall | undefined {
+export function builtin(request: AppRequest, routed: Route<Endpoint>): BuiltinCall | undefined {
   if (routed.kind === 'found') return undefined
-  const { name, query } = splitPath(request.path)
+  const mark = request.path.indexOf('?')
+  const name = mark < 0 ? request.path : request.path.slice(0, mark)
   const common = /^\/(?:app|node)\/(tx|commit|receipt)$/.exec(name)?.[1]
   const key = common ?? name
   const answer = ANSWERS[key]
   if (answer === undefined && key !== 'receipt') return undefined
   if (request.verb !== 'GET') {
     return { later: false, answer: () => refuse(request, 405, 'UnsupportedHttpVerb', 'Allowed: GET.') }
+  }
+  const query = mark < 0 ? {} : decodeQuery(request.path.slice(mark + 1))
+  if (typeof query === 'string') {
+    return { later: false, answer: () => refuse(request, 400, 'InvalidQueryParameterValue', query) }
   }
   if (answer !== undefined) return { later: false, answer: (s, at) => answer(s, request, query, at) }
   return { later: true, start: (s, batch) => receipt(s, batch, request, query) }

@@ -14,13 +14,13 @@ import { refusal } from '../../protocols/errors.ts'
 import { seqno as asSeqno, view as asView, type TxId } from '../../protocols/ids.ts'
 import { isReservedMap } from '../../protocols/ledger/tables.ts'
 import { refusalResponse } from '../../protocols/requests.ts'
-import type { RouteResult } from '../../protocols/router.ts'
+import type { Route } from '../../protocols/router.ts'
 import { KvLimitError, Transaction } from '../../store/kv/transaction.ts'
 import type { Draft } from './draft.ts'
 import { readVersion } from './answers.ts'
 import type { ExecutorState } from './state.ts'
 
-type Found = Extract<RouteResult<Endpoint>, { readonly kind: 'found' }>
+type Found = Extract<Route<Endpoint>, { readonly kind: 'found' }>
 
 /** A handler broke a rule of the platform: reserved table, write in a readonly endpoint, claims that are not 32 bytes. */
 class HandlerMisuse extends Error {}

@@ -5,7 +5,7 @@ import { seqno as asSeqno, view as asView, type TxId } from '../../protocols/ids
 import { decodeEntry } from '../../protocols/ledger/entry.ts'
 import { commitEvidence } from '../../protocols/ledger/leaf.ts'
 import { parseSignature } from '../../protocols/ledger/signature.ts'
-import { buildReceipt } from '../../protocols/receipts/build.ts'
+import { buildReceipt, buildSignatureReceipt } from '../../protocols/receipts/receipt.ts'
 import { jsonResponse, type Executed } from '../../protocols/requests.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { unchanged } from '../actor.ts'
@@ -61,5 +61,10 @@ function receiptOf(
     )
   }
   const evidence = commitEvidence(s.config.crypto, s.commitSecret, asView(waiting.view), asSeqno(waiting.seqno))
-  return buildReceipt(s.config.crypto, { entryBytes, entry, commitEvidence: evidence, signature })
+  if (own !== undefined) return buildSignatureReceipt(own)
+  const receipt = buildReceipt(s.config.crypto, { entryBytes, commitEvidence: evidence, signature })
+  if (receipt === undefined) {
+    throw new CorruptDataError('ledger', 0, `signature ${signature.seqno} does not cover entry ${waiting.seqno}`)
+  }
+  return receipt
 }

@@ -3,7 +3,7 @@
 import type { AppRequest, AppResponse, Endpoint } from '../../protocols/app.ts'
 import { UNCOMMITTED_TX_MAX } from '../../protocols/limits.ts'
 import type { Execute, Executed, Forward, Forwarded } from '../../protocols/requests.ts'
-import type { RouteResult } from '../../protocols/router.ts'
+import type { Route } from '../../protocols/router.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
 import { refuse, remember } from './answers.ts'
@@ -14,10 +14,14 @@ import { runHandler } from './handler.ts'
 import { isAuthorised, serviceStatus } from './service.ts'
 import { isPrimary, type Batch, type ExecutorEvent, type ExecutorState, type Responses } from './state.ts'
 
+/** A path outside the three frontends is the application's: `/statements` means `/app/statements`. */
+const belowApp = (request: AppRequest): AppRequest =>
+  /^\/(?:app|node|gov)\//.test(request.path) ? request : { ...request, path: `/app${request.path}` }
+
 /** `execute` from an actor of this node. */
 export function execute(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
   const event = envelope.event as Execute
-  const batch: Batch = { ...event, origin: envelope.from }
+  const batch: Batch = { ...event, requests: event.requests.map(belowApp), origin: envelope.from }
   if (!isPrimary(s) && mustForward(s, batch)) return forwardBatch(s, batch, envelope.at)
   const { state, responses, effects, view } = runBatch(s, batch, envelope.at)
   if (responses.length === 0) return { state, effects }
@@ -60,7 +64,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
   const draft = new Draft(s)
   const open = serviceStatus(s.kv) === 'Open'
   const responses: AppResponse[] = []
-  const later: BuiltinCall[] = []
+  const later: Extract<BuiltinCall, { readonly later: true }>[] = []
   const authorised = new Map<Endpoint, boolean>()
   for (const request of batch.requests) {
     const routed = s.router.route(request.verb, request.path)
@@ -126,10 +130,7 @@ function refuseBeforeHandler(
   return undefined
 }
 
-export function refuseRoute(
-  request: AppRequest,
-  routed: Exclude<RouteResult<Endpoint>, { kind: 'found' }>,
-): AppResponse {
+export function refuseRoute(request: AppRequest, routed: Exclude<Route<Endpoint>, { kind: 'found' }>): AppResponse {
   switch (routed.kind) {
     case 'notFound':
       return refuse(request, 404, 'ResourceNotFound', 'No such endpoint.')

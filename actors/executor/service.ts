@@ -1,6 +1,7 @@
 // What the governance tables say about the service, as the executor needs it: is it open, is this caller known.
-import { fromUtf8, utf8 } from '../../protocols/codec/bytes.ts'
+import { fromUtf8 } from '../../protocols/codec/bytes.ts'
 import type { AuthPolicy, Caller } from '../../protocols/app.ts'
+import { acceptingPolicy } from '../../protocols/governance/registration.ts'
 import { decodeJsonObject, GOV_TABLES, SINGLE_KEY } from '../../protocols/ledger/tables.ts'
 import { readMap, type KvState } from '../../store/kv/kv-state.ts'
 
@@ -15,20 +16,9 @@ export function serviceStatus(kv: KvState): string | undefined {
   return typeof status === 'string' ? status : undefined
 }
 
-const POLICY_TABLES: Readonly<Partial<Record<AuthPolicy, string>>> = {
-  user_cert: GOV_TABLES.usersCerts,
-  member_cert: GOV_TABLES.membersCerts,
-}
-
 /** True if any one of the policies accepts the caller (CCF facts §10). */
-export function isAuthorised(kv: KvState, policies: readonly AuthPolicy[], caller: Caller): boolean {
-  return policies.some((policy) => {
-    if (policy === 'no_auth') return true
-    if (caller.kind === 'anonymous') return false
-    if (policy === 'any_cert') return true
-    return readMap(kv, POLICY_TABLES[policy]!).has(utf8(caller.id))
-  })
-}
+export const isAuthorised = (kv: KvState, policies: readonly AuthPolicy[], caller: Caller): boolean =>
+  acceptingPolicy(policies, caller, (table, key) => readMap(kv, table).has(key)) !== undefined
 
 /** Rows of a table whose keys are text and whose values are JSON objects. */
 export function jsonRows(

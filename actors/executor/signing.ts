@@ -38,7 +38,8 @@ export function signIfDue(s: ExecutorState, { at }: Envelope<ExecutorEvent>): St
     iatSeconds: Math.floor(at / 1000),
     issuer: config.coseIssuer,
     subject: config.coseSubject,
-    txId: { view: asView(s.summary.view), seqno: asSeqno(seqno) },
+    view: asView(s.summary.view),
+    seqno: asSeqno(seqno),
     root: rootHash,
   })
   const items: SignItem[] = [

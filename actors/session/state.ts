@@ -2,6 +2,7 @@
 // Whether it is open is the chart's state, not a field. It holds keys: nothing of it belongs into a trace or an error.
 // The rule to remember: `activeView` is set once, by the first request that was executed (CCF facts §2, session rule).
 import type { AppRequest, AppResponse, Caller } from '../../protocols/app.ts'
+import type { Certificate } from '../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import type { ErrorCode } from '../../protocols/errors.ts'
 import type { NodeId } from '../../protocols/ids.ts'
@@ -15,12 +16,12 @@ export interface SessionConfig {
   readonly crypto: Crypto
   /** The service's name, as in subjects. */
   readonly service: string
-  /** What the prologue binds the handshake to (protocols/session/identity-payload.ts). */
-  readonly serviceIdentity: Uint8Array
+  /** The handshake is bound to its key. */
+  readonly serviceCertificate: Certificate
   readonly nodeId: NodeId
   /** One token, unique on this node: the last of the session's subject. The actor's address is `session/<sessionId>`. */
   readonly sessionId: string
-  /** The node's static key for sessions; `identityPayload` proves it. */
+  /** The node's static key for sessions, which `identityPayload` proves to be the node's. */
   readonly staticKey: NoiseKeyPair
   /** Encoded once when the node starts; the same for all sessions. */
   readonly identityPayload: Uint8Array

@@ -30,7 +30,13 @@ export interface Crypto {
   /** AES-256-GCM: 32-byte key, 12-byte iv. */
   aesGcmSeal(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Sealed
   /** Undefined when the tag does not authenticate. */
-  aesGcmOpen(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, tag: Uint8Array): Uint8Array | undefined
+  aesGcmOpen(
+    key: Uint8Array,
+    iv: Uint8Array,
+    aad: Uint8Array,
+    ciphertext: Uint8Array,
+    tag: Uint8Array,
+  ): Uint8Array | undefined
   /** Public key (32 bytes) of a 32-byte X25519 private key. */
   x25519PublicKey(privateKey: Uint8Array): Uint8Array
   /** Shared secret, or undefined when it is all zero (RFC 7748 §6.1). */
@@ -38,7 +44,13 @@ export interface Crypto {
   /** Undefined when `spki` is not an EC key on a supported curve. */
   importEcPublicKey(spki: Uint8Array): EcPublicKey | undefined
   /** Verifies over `message`, which is hashed with `hash` first. High-S signatures are valid. Never throws on bad input. */
-  verifyEcdsa(key: EcPublicKey, hash: HashName, message: Uint8Array, signature: Uint8Array, format: SignatureFormat): boolean
+  verifyEcdsa(
+    key: EcPublicKey,
+    hash: HashName,
+    message: Uint8Array,
+    signature: Uint8Array,
+    format: SignatureFormat,
+  ): boolean
   /** Verifies over an already computed digest (CCF facts §4.2). Slower in `native`: prefer verifyEcdsa where the preimage is known. */
   verifyEcdsaDigest(key: EcPublicKey, digest: Uint8Array, signature: Uint8Array, format: SignatureFormat): boolean
   /** Signs with a PKCS#8 EC private key. For clients, tests and simulation; live nodes use the `sign` effect. */

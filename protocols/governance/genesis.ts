@@ -56,7 +56,9 @@ const RECOVERY_THRESHOLD_MAX = 254
 const CERTIFICATE_VALIDITY_DAYS = 365
 
 const holdsShare = (member: GenesisMember): boolean =>
-  member.encryptionPublicKeyPem !== undefined && member.recoveryRole !== 'NonParticipant' && member.recoveryRole !== 'Owner'
+  member.encryptionPublicKeyPem !== undefined &&
+  member.recoveryRole !== 'NonParticipant' &&
+  member.recoveryRole !== 'Owner'
 
 const holdsKey = (member: GenesisMember): boolean =>
   member.encryptionPublicKeyPem !== undefined && member.recoveryRole === 'Owner'

@@ -4,12 +4,7 @@ import { encodeJson } from '../ledger/tables.ts'
 
 /** A JSON value; undefined members of objects are left out. */
 export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue | undefined }
+  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue | undefined }
 
 const isArray = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value)
 

@@ -2,8 +2,14 @@
 // status in force, and every node's status and key. Not governance; it only follows what was written and refuses
 // transitions of the service that cannot happen (CCF facts §3.6 item 4).
 // The rule to remember: a value, copied on change; changes are rare, so a state per entry costs nothing.
-import { DecodeError, equalBytes, fromUtf8, toHex } from '../codec/bytes.ts'
-import { type Certificate, parseCertificate, verifyIssuedBy } from '../crypto/certificate.ts'
+import { DecodeError, equalBytes, fromUtf8 } from '../codec/bytes.ts'
+import {
+  type EcCertificate,
+  nodeIdOf,
+  parseCertificate,
+  parseEcCertificate,
+  verifyIssuedBy,
+} from '../crypto/certificate.ts'
 import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { decodeJsonObject, GOV_TABLES, singleValue } from './tables.ts'
 import { type MapWrites, mapWrites, type WriteSet } from './write-set.ts'
@@ -21,7 +27,7 @@ export interface NodeRecord {
 export interface ServiceRecord {
   readonly status: string | undefined
   readonly certificatePem: string | undefined
-  readonly certificate: Certificate | undefined
+  readonly certificate: EcCertificate | undefined
   readonly nodes: ReadonlyMap<string, NodeRecord>
 }
 
@@ -59,8 +65,11 @@ function applyServiceInfo(crypto: Crypto, service: ServiceRecord, map: MapWrites
   const certificatePem = textOf(json, 'cert', 'service info')
   checkTransition(service.status, status)
   if (certificatePem === service.certificatePem) return { ...service, status }
-  return { ...service, status, certificatePem, certificate: parseCertificate(crypto, certificatePem) }
+  return { ...service, status, certificatePem, certificate: parseEcCertificate(crypto, certificatePem) }
 }
+
+// CCF 2.0 stored certificates with their C string terminator.
+const pemOf = (text: string): string => (text.endsWith('\0') ? text.slice(0, -1) : text)
 
 const emptyNode: NodeRecord = { status: '', certificatePem: undefined, endorsed: false, key: undefined }
 
@@ -80,7 +89,7 @@ function applyEndorsedCertificates(nodes: Map<string, NodeRecord>, map: MapWrite
   for (const { key, value } of map.writes) {
     const id = fromUtf8(key)
     const before = nodes.get(id) ?? emptyNode
-    nodes.set(id, { ...before, certificatePem: fromUtf8(value), endorsed: true, key: undefined })
+    nodes.set(id, { ...before, certificatePem: pemOf(fromUtf8(value)), endorsed: true, key: undefined })
   }
 }
 
@@ -104,15 +113,22 @@ export function applyToServiceRecord(crypto: Crypto, service: ServiceRecord, wri
  * The key a node may sign with now, with the record that remembers it was checked.
  * @throws DecodeError when the node is unknown or Pending, or its certificate is not its own or not the service's.
  */
-export function signerKey(crypto: Crypto, service: ServiceRecord, id: string): { key: EcPublicKey; service: ServiceRecord } {
+export function signerKey(
+  crypto: Crypto,
+  service: ServiceRecord,
+  id: string,
+): { key: EcPublicKey; service: ServiceRecord } {
   const node = service.nodes.get(id)
   if (node === undefined || node.status === '') throw new DecodeError(`signed by a node not in the service: ${id}`, 0)
   if (node.status === 'Pending') throw new DecodeError(`signed by a pending node: ${id}`, 0)
   if (node.key !== undefined) return { key: node.key, service }
   if (node.certificatePem === undefined) throw new DecodeError(`no certificate of node ${id}`, 0)
-  const certificate = parseCertificate(crypto, node.certificatePem)
-  if (toHex(crypto.sha256(certificate.publicKey.spki)) !== id) throw new DecodeError(`certificate is not of node ${id}`, 0)
-  if (node.endorsed && (service.certificate === undefined || !verifyIssuedBy(crypto, certificate, service.certificate.publicKey))) {
+  const certificate = parseEcCertificate(crypto, node.certificatePem)
+  if (nodeIdOf(crypto, certificate) !== id) throw new DecodeError(`certificate is not of node ${id}`, 0)
+  if (
+    node.endorsed &&
+    (service.certificate === undefined || !verifyIssuedBy(crypto, certificate, service.certificate))
+  ) {
     throw new DecodeError(`certificate of node ${id} is not endorsed by the service`, 0)
   }
   const key = certificate.publicKey
@@ -120,9 +136,10 @@ export function signerKey(crypto: Crypto, service: ServiceRecord, id: string): {
 }
 
 /** @throws DecodeError when the certificate in a signature (if any) has another key than the signer's. */
-export function checkSignatureCertificate(crypto: Crypto, service: ServiceRecord, id: string, pem: string, key: EcPublicKey): void {
+export function checkSignatureCertificate(service: ServiceRecord, id: string, cert: string, key: EcPublicKey): void {
+  const pem = pemOf(cert)
   if (pem === '' || service.nodes.get(id)?.certificatePem === pem) return
-  if (!equalBytes(parseCertificate(crypto, pem).publicKey.spki, key.spki)) {
+  if (!equalBytes(parseCertificate(pem).spki, key.spki)) {
     throw new DecodeError(`signature carries a certificate that is not of node ${id}`, 0)
   }
 }

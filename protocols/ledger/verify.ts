@@ -2,7 +2,7 @@
 // secret is needed. A pure state machine: each call returns the next state; reading files is the caller's business.
 // The rule to remember: an entry is only as good as the next signature; `lastSignedSeqno` says how far the proof goes.
 import { concat, DecodeError, equalBytes, fromHex, toHex } from '../codec/bytes.ts'
-import { parseCertificate } from '../crypto/certificate.ts'
+import { parseEcCertificate } from '../crypto/certificate.ts'
 import { verifyRootSignature } from '../crypto/cose.ts'
 import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { CorruptDataError } from '../errors.ts'
@@ -11,7 +11,13 @@ import { append, deserialiseTree, emptyTree, flush, type MerkleTree, root, seria
 import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from './chunk.ts'
 import { decodeEntry, type Entry, ENTRY_TYPES } from './entry.ts'
 import { entryLeaf } from './leaf.ts'
-import { applyToServiceRecord, checkSignatureCertificate, noService, type ServiceRecord, signerKey } from './service-record.ts'
+import {
+  applyToServiceRecord,
+  checkSignatureCertificate,
+  noService,
+  type ServiceRecord,
+  signerKey,
+} from './service-record.ts'
 import { parseSignature, type SignatureContent } from './signature.ts'
 import { decodeJsonString, INTERNAL_TABLES, singleValue } from './tables.ts'
 import { mapWrites } from './write-set.ts'
@@ -38,7 +44,7 @@ export interface Verification {
   readonly tree: MerkleTree
   readonly service: ServiceRecord
   readonly epochs: readonly EpochSummary[]
-  /** View and seqno of the last entry of each view, for status queries. */
+  /** View history: the first seqno of each view. */
   readonly firstSeqnoOfView: ReadonlyMap<View, Seqno>
 }
 
@@ -54,11 +60,15 @@ export interface EntryPlace {
  * (checked by `finishVerification`).
  * @throws DecodeError when that certificate cannot be read.
  */
-export function startVerification(options: { readonly crypto: Crypto; readonly serviceCertificatePem?: string }): Verification {
+export function startVerification(options: {
+  readonly crypto: Crypto
+  readonly serviceCertificatePem?: string
+}): Verification {
   const { crypto, serviceCertificatePem } = options
   return {
     crypto,
-    trustedKey: serviceCertificatePem === undefined ? undefined : parseCertificate(crypto, serviceCertificatePem).publicKey,
+    trustedKey:
+      serviceCertificatePem === undefined ? undefined : parseEcCertificate(crypto, serviceCertificatePem).publicKey,
     lastSeqno: SEQNO_UNKNOWN,
     lastView: VIEW_UNKNOWN,
     tree: emptyTree,
@@ -71,7 +81,8 @@ export function startVerification(options: { readonly crypto: Crypto; readonly s
 function checkPosition(state: Verification, entry: Entry): void {
   if (entry.type === ENTRY_TYPES.snapshot) throw new DecodeError('a snapshot is no ledger entry', 0)
   if (entry.seqno !== state.lastSeqno + 1) throw new DecodeError(`seqno ${entry.seqno} follows ${state.lastSeqno}`, 0)
-  if (entry.view < state.lastView || entry.view < 1) throw new DecodeError(`view ${entry.view} follows ${state.lastView}`, 0)
+  if (entry.view < state.lastView || entry.view < 1)
+    throw new DecodeError(`view ${entry.view} follows ${state.lastView}`, 0)
 }
 
 /** The serialised tree must be ours, byte for byte; returns our tree, flushed as the signer's was. */
@@ -110,7 +121,7 @@ function verifySignature(state: Verification, signature: SignatureContent): Veri
     throw new DecodeError(`root ${toHex(signature.root)} signed, but the ledger has ${toHex(expected.root)}`, 0)
   }
   const { key, service } = signerKey(crypto, state.service, signature.nodeId)
-  checkSignatureCertificate(crypto, service, signature.nodeId, signature.nodeCertPem, key)
+  checkSignatureCertificate(service, signature.nodeId, signature.nodeCertPem, key)
   const { preimage } = expected
   const holds =
     preimage === undefined
@@ -127,7 +138,12 @@ function verifySignature(state: Verification, signature: SignatureContent): Veri
     lastSignedSeqno: signature.seqno,
     root: toHex(signature.root),
   }
-  return { ...state, service, tree: checkTree(state, signature, expected.root), epochs: [...state.epochs.slice(0, -1), signed] }
+  return {
+    ...state,
+    service,
+    tree: checkTree(state, signature, expected.root),
+    epochs: [...state.epochs.slice(0, -1), signed],
+  }
 }
 
 /** A recovered service says which root it continues from: it must be the last one its predecessor signed. */
@@ -145,7 +161,8 @@ function applyTables(state: Verification, entry: Entry): Verification {
   const { certificate, certificatePem } = service
   const before = state.service.certificate
   if (certificate === undefined || certificatePem === undefined || certificate === before) return { ...state, service }
-  if (before !== undefined && equalBytes(before.publicKey.spki, certificate.publicKey.spki)) return { ...state, service }
+  if (before !== undefined && equalBytes(before.publicKey.spki, certificate.publicKey.spki))
+    return { ...state, service }
   checkContinuation(state, entry)
   const epoch: EpochSummary = {
     firstSeqno: entry.seqno,
@@ -207,13 +224,18 @@ export function verifyChunk(state: Verification, fileName: string, bytes: Uint8A
     if (!(error instanceof DecodeError)) throw error
     throw new CorruptDataError(fileName, error.offset, error.message)
   }
-  if (name.committed && !chunk.complete) throw new CorruptDataError(fileName, 0, 'committed, but without positions table')
+  if (name.committed && !chunk.complete)
+    throw new CorruptDataError(fileName, 0, 'committed, but without positions table')
   for (const slice of chunk.entries) next = verifyEntry(next, slice.bytes, { file: fileName, offset: slice.offset })
   if (name.last !== undefined && name.last !== next.lastSeqno) {
     throw new CorruptDataError(fileName, chunk.end, `ends at seqno ${next.lastSeqno}`)
   }
   if (chunk.complete && next.epochs.at(-1)?.lastSignedSeqno !== next.lastSeqno) {
-    throw new CorruptDataError(fileName, chunk.entries.at(-1)?.offset ?? CHUNK_HEADER_BYTES, 'does not end in a signature')
+    throw new CorruptDataError(
+      fileName,
+      chunk.entries.at(-1)?.offset ?? CHUNK_HEADER_BYTES,
+      'does not end in a signature',
+    )
   }
   return next
 }

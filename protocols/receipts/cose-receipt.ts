@@ -111,16 +111,26 @@ function proofsOf(unprotectedHeader: CborMap): InclusionProof[] {
   })
 }
 
-function verify(crypto: Crypto, serviceKey: EcPublicKey, bytes: Uint8Array, claimsDigest: Uint8Array | undefined): CoseReceiptVerification {
+function verify(
+  crypto: Crypto,
+  serviceKey: EcPublicKey,
+  bytes: Uint8Array,
+  claimsDigest: Uint8Array | undefined,
+): CoseReceiptVerification {
   const sign1 = parseSign1(bytes)
   const inclusions: VerifiedInclusion[] = []
   let root: Uint8Array | undefined
   for (const proof of proofsOf(sign1.unprotectedHeader)) {
-    if (claimsDigest !== undefined && !equalBytes(proof.claimsDigest, claimsDigest)) return no('the receipt is for other claims')
+    if (claimsDigest !== undefined && !equalBytes(proof.claimsDigest, claimsDigest))
+      return no('the receipt is for other claims')
     const txId = parseTxId(commitEvidenceTxId(proof.commitEvidence) ?? '')
     if (txId === undefined) return no('commit evidence names no transaction')
     const evidenceDigest = crypto.sha256(utf8(proof.commitEvidence))
-    const folded = foldProof(crypto, leafHash(crypto, proof.writeSetDigest, evidenceDigest, proof.claimsDigest), proof.path)
+    const folded = foldProof(
+      crypto,
+      leafHash(crypto, proof.writeSetDigest, evidenceDigest, proof.claimsDigest),
+      proof.path,
+    )
     if (root !== undefined && !equalBytes(root, folded.root)) return no('proofs lead to different roots')
     root = folded.root
     inclusions.push({ txId, claimsDigest: proof.claimsDigest })

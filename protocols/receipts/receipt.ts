@@ -4,7 +4,7 @@
 import { DecodeError, fromHex, toBase64, toHex } from '../codec/bytes.ts'
 import type { Crypto } from '../crypto/crypto.ts'
 import { decodeEntryHeader } from '../ledger/entry.ts'
-import { writeSetDigest } from '../ledger/leaf.ts'
+import { leafHash, writeSetDigest } from '../ledger/leaf.ts'
 import type { SignatureContent } from '../ledger/signature.ts'
 import { deserialiseTree, type MerkleTree, proof as proofOf, type ProofStep } from '../merkle/tree.ts'
 
@@ -39,7 +39,7 @@ export interface Receipt {
 export interface ReceiptInput {
   /** The transaction's entry as it stands in the ledger. */
   readonly entryBytes: Uint8Array
-  /** Text of its commit evidence (leaf.ts); undefined for entry types without. */
+  /** Text of its commit evidence (leaf.ts); undefined for entry types without, or unknown: the receipt then gives the bare leaf. */
   readonly commitEvidence: string | undefined
   /** A signature transaction after it. */
   readonly signature: SignatureContent
@@ -67,7 +67,7 @@ export function buildReceipt(crypto: Crypto, input: ReceiptInput): Receipt | und
   const claims = header.claimsDigest
   const leaf =
     input.commitEvidence === undefined
-      ? { leaf: toHex(claims === undefined ? digest : crypto.sha256(digest, claims)) }
+      ? { leaf: toHex(leafHash(crypto, digest, header.commitEvidenceDigest, claims)) }
       : {
           leaf_components: {
             ...(claims === undefined ? {} : { claims_digest: toHex(claims) }),
@@ -119,13 +119,15 @@ function asObject(value: unknown, what: string): Json {
 
 function textField(object: Json, name: string, charsMax: number): string {
   const value = object[name]
-  if (typeof value !== 'string' || value.length === 0 || value.length > charsMax) throw new DecodeError(`bad ${name}`, 0)
+  if (typeof value !== 'string' || value.length === 0 || value.length > charsMax)
+    throw new DecodeError(`bad ${name}`, 0)
   return value
 }
 
 function hashField(object: Json, name: string): string {
   const value = object[name]
-  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw new DecodeError(`${name} is not a SHA-256 hash`, 0)
+  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value))
+    throw new DecodeError(`${name} is not a SHA-256 hash`, 0)
   return value
 }
 

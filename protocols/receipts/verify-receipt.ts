@@ -3,12 +3,18 @@
 // The rule to remember: the fold's last step gives the root's preimage, so the node's signature over the root digest is
 // checked as an ordinary ECDSA-SHA256 signature; only an empty proof needs the digest variant.
 import { concat, DecodeError, equalBytes, fromBase64, fromHex, utf8 } from '../codec/bytes.ts'
-import { type Certificate, parseCertificate, verifyIssuedBy } from '../crypto/certificate.ts'
+import {
+  type EcCertificate,
+  isValidAt,
+  nodeIdOf,
+  parseEcCertificate,
+  verifyIssuedBy,
+  verifySignedBy,
+} from '../crypto/certificate.ts'
 import type { Crypto } from '../crypto/crypto.ts'
 import { type NodeId, nodeId, parseTxId, type TxId } from '../ids.ts'
 import { leafHash } from '../ledger/leaf.ts'
 import { foldProof } from '../merkle/tree.ts'
-import { toHex } from '../codec/bytes.ts'
 import { commitEvidenceTxId, parseReceipt, proofSteps, type Receipt } from './receipt.ts'
 
 export interface ReceiptTrust {
@@ -51,7 +57,8 @@ function expectedClaims(crypto: Crypto, trust: ReceiptTrust): Uint8Array | undef
   const { claims, claimsDigest } = trust
   if (claims === undefined) return claimsDigest
   const digest = crypto.sha256(claims)
-  if (claimsDigest !== undefined && !equalBytes(digest, claimsDigest)) throw new Refused('claims and claims digest given differ')
+  if (claimsDigest !== undefined && !equalBytes(digest, claimsDigest))
+    throw new Refused('claims and claims digest given differ')
   return digest
 }
 
@@ -74,45 +81,53 @@ function leafOf(crypto: Crypto, receipt: Receipt, trust: ReceiptTrust): Leaf {
   return { hash, txId, claimsDigest }
 }
 
-function checkIssued(crypto: Crypto, certificate: Certificate, issuer: Certificate): void {
-  if (!verifyIssuedBy(crypto, certificate, issuer.publicKey)) throw new Refused('the node certificate does not lead to the service certificate')
+/**
+ * The node certificate must be issued by the first endorsement's key, each endorsement by the next one's, the last by
+ * the service's (CCF facts §5.1 item 4). Endorsements are themselves CA certificates, beyond the path length that a
+ * service certificate allows, so for them only the signature counts, as in CCF's own verifier.
+ */
+function checkChain(crypto: Crypto, node: EcCertificate, receipt: Receipt, service: EcCertificate): void {
+  const endorsements = (receipt.service_endorsements ?? []).map((pem) => parseEcCertificate(crypto, pem))
+  if (!verifyIssuedBy(crypto, node, endorsements[0] ?? service)) {
+    throw new Refused('the node certificate does not lead to the service certificate')
+  }
+  endorsements.forEach((endorsement, i) => {
+    const issuer = endorsements[i + 1] ?? service
+    if (!issuer.isCa || !verifySignedBy(crypto, endorsement, issuer.publicKey)) {
+      throw new Refused('the service endorsements do not lead to the service certificate')
+    }
+  })
 }
 
-/** Each certificate must be issued by the next one's key, the last by the service's (CCF facts §5.1 item 4). */
-function checkChain(crypto: Crypto, node: Certificate, receipt: Receipt, service: Certificate): void {
-  let current = node
-  for (const pem of receipt.service_endorsements ?? []) {
-    const next = parseCertificate(crypto, pem)
-    checkIssued(crypto, current, next)
-    current = next
-  }
-  checkIssued(crypto, current, service)
-}
-
-function checkDates(certificate: Certificate, what: string, nowSeconds: number): void {
-  if (nowSeconds < certificate.notBeforeSeconds || nowSeconds > certificate.notAfterSeconds) {
-    throw new Refused(`the ${what} certificate is not valid at that time`)
-  }
+function checkDates(certificate: EcCertificate, what: string, nowSeconds: number): void {
+  if (!isValidAt(certificate, nowSeconds)) throw new Refused(`the ${what} certificate is not valid at that time`)
 }
 
 function verify(crypto: Crypto, receipt: Receipt, trust: ReceiptTrust): ReceiptVerification {
   const leaf = leafOf(crypto, receipt, trust)
   const { root, preimage } = foldProof(crypto, leaf.hash, proofSteps(receipt))
-  const node = parseCertificate(crypto, receipt.cert)
-  const service = parseCertificate(crypto, trust.serviceCertificate)
+  const node = parseEcCertificate(crypto, receipt.cert)
+  const service = parseEcCertificate(crypto, trust.serviceCertificate)
   const signature = fromBase64(receipt.signature)
   const holds =
     preimage === undefined
       ? crypto.verifyEcdsaDigest(node.publicKey, root, signature, 'der')
       : crypto.verifyEcdsa(node.publicKey, 'sha256', concat(preimage.left, preimage.right), signature, 'der')
   if (!holds) throw new Refused('the signature over the root does not hold')
-  if (toHex(crypto.sha256(node.publicKey.spki)) !== receipt.node_id) throw new Refused('the certificate is not of the node named')
+  if (nodeIdOf(crypto, node) !== receipt.node_id) throw new Refused('the certificate is not of the node named')
   checkChain(crypto, node, receipt, service)
   if (trust.nowSeconds !== undefined) {
     checkDates(node, 'node', trust.nowSeconds)
     checkDates(service, 'service', trust.nowSeconds)
   }
-  return { ok: true, root, leaf: leaf.hash, nodeId: nodeId(receipt.node_id), txId: leaf.txId, claimsDigest: leaf.claimsDigest }
+  return {
+    ok: true,
+    root,
+    leaf: leaf.hash,
+    nodeId: nodeId(receipt.node_id),
+    txId: leaf.txId,
+    claimsDigest: leaf.claimsDigest,
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 import { parseSignature, signatureWrites } from '../../../protocols/ledger/signature.ts'
 import { append, emptyTree, flush, root, serialiseTree } from '../../../protocols/merkle/tree.ts'
 import { seqno, view } from '../../../protocols/ids.ts'
-import { nativeCrypto as crypto } from './stub.ts'
+import { nativeCrypto as crypto } from '../../../protocols/crypto/native.ts'
 import { acme, allLedgers, entriesOf } from './golden.ts'
 
 describe('vectors of CCF facts §19', () => {
@@ -39,7 +39,9 @@ describe('vectors of CCF facts §19', () => {
     expect(entry.publicDomain.length).toBe(66049)
     expect(entry.ciphertext.length).toBe(0)
     expect([entry.view, entry.seqno, entry.type, entry.flags]).toEqual([2, 1, 4, 0])
-    expect(toHex(writeSetDigest(crypto, bytes))).toBe('c92a7604947971031ecaae9afc7904884db17aad7edc16ecf1bb9fdd3cc74f2a')
+    expect(toHex(writeSetDigest(crypto, bytes))).toBe(
+      'c92a7604947971031ecaae9afc7904884db17aad7edc16ecf1bb9fdd3cc74f2a',
+    )
     expect(openPrivateDomain(crypto, ledgerSecret, entry)).toEqual([])
     expect(openPrivateDomain(crypto, new Uint8Array(32), entry)).toBeUndefined()
   })
@@ -70,7 +72,9 @@ describe('vectors of CCF facts §19', () => {
     const secret = commitSecret(crypto, ledgerSecret)
     for (const { bytes } of entriesOf(acme)) {
       const entry = decodeEntry(bytes)
-      expect(toHex(entry.commitEvidenceDigest!)).toBe(toHex(commitEvidenceDigest(crypto, secret, entry.view, entry.seqno)))
+      expect(toHex(entry.commitEvidenceDigest!)).toBe(
+        toHex(commitEvidenceDigest(crypto, secret, entry.view, entry.seqno)),
+      )
     }
   })
 })

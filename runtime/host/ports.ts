@@ -1,0 +1,36 @@
+// What a host needs of the world besides a clock and a network: ledger files, signing keys, randomness. Live and simulated ones exist.
+import type { SignItem, SigningKeyName } from '../../actors/effects.ts'
+import type { LogRecord } from '../../protocols/consensus/log.ts'
+
+/** Ledger files of one node. Calls are ordered: each takes effect after those before it. */
+export interface LedgerPort {
+  /** Calls back once; with `flush`, after the records are durable. An error means the ledger takes no more. */
+  append(records: readonly LogRecord[], flush: boolean, done: (error: Error | undefined) => void): void
+  truncate(after: number, done: (error: Error | undefined) => void): void
+  markCommitted(seqno: number, done: (error: Error | undefined) => void): void
+  /** The entry, and with `withSignature` the first signature transaction after it; undefined where there is none. */
+  read(
+    seqno: number,
+    withSignature: boolean,
+    done: (error: Error | undefined, found: LedgerFound | undefined) => void,
+  ): void
+  readRange(
+    from: number,
+    to: number,
+    bytesMax: number,
+    done: (error: Error | undefined, records: readonly LogRecord[]) => void,
+  ): void
+}
+
+export interface LedgerFound {
+  readonly entry: Uint8Array | undefined
+  readonly signatureSeqno: number | undefined
+  readonly signatureEntry: Uint8Array | undefined
+}
+
+/** Private keys of one node. They are in memory only and never leave it. */
+export interface KeyringPort {
+  install(name: SigningKeyName, pkcs8: Uint8Array): void
+  /** Signs all items; the order of the answers is the order of the items. */
+  sign(items: readonly SignItem[], done: (error: Error | undefined, signatures: readonly Uint8Array[]) => void): void
+}

@@ -1,0 +1,99 @@
+// The logging app: messages by number, private (encrypted in the ledger) under /log/private and public under /log/public.
+// `raw` keeps bytes as they are sent, in tables of their own since they need not be text: the shortest way through a
+// node, which the bench measures. Anyone may read what is public; all else needs a registered user.
+import * as v from 'valibot'
+import type { AuthPolicy } from '../../protocols/app.ts'
+import { defineApp, endpoint, rawBody, refuse } from './define-app.ts'
+import { boundedText, decimal, limit, wholeNumber } from './fields.ts'
+import { PageBuilder } from './page.ts'
+import { bytes, text, typedTable, u64 } from './typed-table.ts'
+
+/** UTF-8 bytes of one message: as JSON, where one byte may become six, it still fits a request and a response. */
+export const MESSAGE_BYTES_MAX = 64 * 1024
+
+const id = v.strictObject({ id: decimal(0) })
+const noSuchRecord = refuse(404, 'ResourceNotFound', 'no such record')
+
+function endpoints<const Where extends 'private' | 'public'>(where: Where, readers: readonly AuthPolicy[]) {
+  const prefix = where === 'public' ? 'public:' : ''
+  const records = typedTable(`${prefix}records`, u64, text)
+  const raws = typedTable(`${prefix}records.raw`, u64, bytes)
+  const writers: readonly AuthPolicy[] = ['user_cert']
+  return {
+    [`${where}Post`]: endpoint({
+      verb: 'POST',
+      path: `/log/${where}`,
+      auth: writers,
+      mode: 'readwrite',
+      body: v.strictObject({ id: wholeNumber(0), msg: boundedText(MESSAGE_BYTES_MAX) }),
+      handler(context) {
+        const { id, msg } = context.input.body
+        records(context).put(id, msg)
+        return { body: true }
+      },
+    }),
+    [`${where}Get`]: endpoint({
+      verb: 'GET',
+      path: `/log/${where}`,
+      auth: readers,
+      mode: 'readonly',
+      query: id,
+      handler(context) {
+        const msg = records(context).get(context.input.query.id)
+        return msg === undefined ? noSuchRecord : { body: { id: context.input.query.id, msg } }
+      },
+    }),
+    [`${where}Delete`]: endpoint({
+      verb: 'DELETE',
+      path: `/log/${where}`,
+      auth: writers,
+      mode: 'readwrite',
+      query: id,
+      // False when there was none: like CCF's, deleting twice is no error.
+      handler: (context) => ({ body: records(context).delete(context.input.query.id) }),
+    }),
+    [`${where}Range`]: endpoint({
+      verb: 'GET',
+      path: `/log/${where}/range`,
+      auth: readers,
+      mode: 'readonly',
+      query: v.strictObject({ from: v.optional(decimal(0), '0'), to: v.optional(decimal(0)), limit }),
+      /** Ids in [from, to) ascending; `next` is the `from` of the next page. */
+      handler(context) {
+        const { from, to, limit } = context.input.query
+        if (to !== undefined && to < from) return refuse(400, 'InvalidInput', 'query.to: is below query.from')
+        const page = new PageBuilder<{ id: number; msg: string }, number>(limit)
+        records(context).range(from, to, (id, msg) => page.add({ id, msg }, id))
+        return { body: page.finish() }
+      },
+    }),
+    [`${where}RawPost`]: endpoint({
+      verb: 'POST',
+      path: `/log/${where}/raw/{id}`,
+      auth: writers,
+      mode: 'readwrite',
+      params: id,
+      body: rawBody(),
+      handler(context) {
+        raws(context).put(context.params.id, context.input.body)
+        return { status: 204 }
+      },
+    }),
+    [`${where}RawGet`]: endpoint({
+      verb: 'GET',
+      path: `/log/${where}/raw/{id}`,
+      auth: readers,
+      mode: 'readonly',
+      params: id,
+      handler(context) {
+        const value = raws(context).get(context.params.id)
+        return value === undefined ? noSuchRecord : { bytes: value }
+      },
+    }),
+  }
+}
+
+export const logging = defineApp({
+  name: 'logging',
+  endpoints: { ...endpoints('private', ['user_cert']), ...endpoints('public', ['no_auth']) },
+})

@@ -1,0 +1,182 @@
+// Makes a ledger directory end at its last whole signed entry: what a crash left behind it was never promised to anyone
+// (only signatures are committable, CCF facts §4.2). Does not verify signatures; replaying does.
+// The rule to remember: it never changes a committed chunk, and it reports every byte it takes away.
+import { CorruptDataError } from '../../protocols/errors.ts'
+import { chunkHeader } from '../../protocols/ledger/chunk.ts'
+import { decodeEntryHeader } from '../../protocols/ledger/entry.ts'
+import { DecodeError } from '../../protocols/codec/bytes.ts'
+import { listLedger } from './directory.ts'
+import { type FileSystem, joinPath } from './files.ts'
+import { type ChunkFacts, type EntryVisitor, readUncommitted, unbrokenRow, withFile } from './inspect.ts'
+import { readPositions } from './positions.ts'
+import { realFiles } from './real-files.ts'
+
+/** What was taken from one uncommitted file. */
+export interface TailCut {
+  readonly file: string
+  /** 0: the file is gone. */
+  readonly fromOffset: number
+  readonly bytes: number
+  /** First and last whole entry cut off; `toSeqno` is `fromSeqno − 1` when only a torn entry was. */
+  readonly fromSeqno: number
+  readonly toSeqno: number
+  readonly reason: string
+}
+
+export interface RecoveryReport {
+  readonly cuts: readonly TailCut[]
+  /** Files put aside as `.ignored`: left by an unfinished recovery, or not continuing the ledger. */
+  readonly setAside: readonly string[]
+  readonly firstSeqno: number
+  /** The last signature; 0 for an empty ledger. */
+  readonly lastSeqno: number
+  readonly lastView: number
+  readonly committed: readonly { readonly name: string; readonly first: number; readonly last: number }[]
+  /** What is left of the uncommitted chunks, ascending. */
+  readonly uncommitted: readonly ChunkFacts[]
+}
+
+export interface RecoverOptions {
+  readonly files?: FileSystem
+  /** A seqno known to be committed: losing it is corruption, not a torn tail. */
+  readonly keepAtLeast?: number
+}
+
+/**
+ * Cuts the tail. Idempotent, also when interrupted.
+ * @throws StorageError; CorruptDataError when a committed chunk is damaged, or more would be lost than a crash explains.
+ */
+export function recoverTail(directory: string, options: RecoverOptions = {}): RecoveryReport {
+  const files = options.files ?? realFiles
+  const listed = listLedger(files, directory)
+  const before = committedEnd(files, directory, listed.committed)
+  const found = walkUncommitted(files, directory, listed.uncommitted, before)
+  const row = unbrokenRow(found)
+  const continues = row[0] === undefined || listed.committed.length === 0 || row[0].first === before.seqno + 1
+  const kept = continues ? row.slice(0, row.findLastIndex((chunk) => chunk.lastSigned !== undefined) + 1) : []
+  const end = kept.at(-1)?.lastSigned ?? before
+  checkNothingPromisedIsLost(directory, end.seqno, options.keepAtLeast ?? 0, found)
+
+  const setAside = [...listed.recovery]
+  const cuts: TailCut[] = []
+  // From the back, so that an interruption leaves a shorter ledger of the same kind.
+  for (const chunk of found.slice(kept.length).reverse()) {
+    if (continues && row.includes(chunk)) cuts.unshift(removeChunk(files, chunk))
+    else setAside.push(chunk.name)
+  }
+  for (const name of setAside) files.rename(joinPath(directory, name), joinPath(directory, `${name}.ignored`))
+  const uncommitted = kept.map((chunk) => {
+    const cut = cutChunk(files, chunk)
+    if (cut !== undefined) cuts.unshift(cut)
+    return cut === undefined ? chunk : withoutTail(chunk)
+  })
+  if (cuts.length > 0 || setAside.length > 0) files.syncDirectoryNow(directory)
+  const firstSeqno = listed.committed[0]?.first ?? kept[0]?.first ?? 0
+  const { seqno: lastSeqno, view: lastView } = end
+  return { cuts, setAside, firstSeqno, lastSeqno, lastView, committed: listed.committed, uncommitted }
+}
+
+interface End {
+  readonly seqno: number
+  readonly view: number
+}
+
+/** Checks the tables of all committed chunks and reads the last entry: their insides are checked when they are read. */
+function committedEnd(
+  files: FileSystem,
+  directory: string,
+  committed: readonly { readonly name: string; readonly first: number; readonly last: number }[],
+): End {
+  let end: End = { seqno: 0, view: 0 }
+  committed.forEach(({ name, first, last }, index) => {
+    const path = joinPath(directory, name)
+    withFile(files, path, (file) => {
+      const table = readPositions(file, last - first + 1)
+      if (index < committed.length - 1) return
+      const offset = table.positions.at(last - first, table.end)
+      try {
+        const header = decodeEntryHeader(file.read(offset, table.end - offset))
+        if (header.seqno !== last)
+          throw new CorruptDataError(path, offset, `entry of seqno ${header.seqno} instead of ${last}`)
+        end = { seqno: last, view: header.view }
+      } catch (error) {
+        if (error instanceof DecodeError) throw new CorruptDataError(path, offset, error.message)
+        throw error
+      }
+    })
+  })
+  return end
+}
+
+function walkUncommitted(
+  files: FileSystem,
+  directory: string,
+  listed: readonly { readonly name: string; readonly first: number }[],
+  before: End,
+  onEntry?: EntryVisitor,
+): ChunkFacts[] {
+  let viewAtLeast = before.view
+  return listed.map(({ name, first }) => {
+    const chunk = { name, path: joinPath(directory, name), committed: false, first, viewAtLeast }
+    const facts = withFile(files, chunk.path, (file) => readUncommitted(file, chunk, onEntry))
+    viewAtLeast = facts.lastView
+    return facts
+  })
+}
+
+function checkNothingPromisedIsLost(
+  directory: string,
+  end: number,
+  keepAtLeast: number,
+  found: readonly ChunkFacts[],
+): void {
+  if (end >= keepAtLeast) return
+  const broken = found.find((chunk) => chunk.stopReason !== undefined)
+  const reason = `seqno ${keepAtLeast} was committed, but signed entries end at ${end}`
+  throw new CorruptDataError(
+    broken?.path ?? directory,
+    broken?.end ?? 0,
+    `${broken?.stopReason ?? 'entries missing'}; ${reason}`,
+  )
+}
+
+function removeChunk(files: FileSystem, chunk: ChunkFacts): TailCut {
+  files.unlink(chunk.path)
+  const reason = chunk.stopReason ?? 'not signed'
+  return {
+    file: chunk.name,
+    fromOffset: 0,
+    bytes: chunk.fileBytes,
+    fromSeqno: chunk.first,
+    toSeqno: chunk.last,
+    reason,
+  }
+}
+
+/** Everything behind the last signature, including a positions table that was not finished. */
+function cutChunk(files: FileSystem, chunk: ChunkFacts): TailCut | undefined {
+  const signed = chunk.lastSigned!
+  if (chunk.stopReason === undefined && signed.end === chunk.end) return undefined
+  const file = files.open(chunk.path, 'write')
+  try {
+    file.write(chunkHeader(0), 0)
+    file.truncate(signed.end)
+    file.datasyncNow()
+  } finally {
+    file.close()
+  }
+  return {
+    file: chunk.name,
+    fromOffset: signed.end,
+    bytes: chunk.fileBytes - signed.end,
+    fromSeqno: signed.seqno + 1,
+    toSeqno: chunk.last,
+    reason: chunk.stopReason ?? 'not signed',
+  }
+}
+
+function withoutTail(chunk: ChunkFacts): ChunkFacts {
+  const { seqno, view, end } = chunk.lastSigned!
+  chunk.positions.length = seqno - chunk.first + 1
+  return { ...chunk, complete: false, last: seqno, lastView: view, end, fileBytes: end, stopReason: undefined }
+}

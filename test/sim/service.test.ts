@@ -1,0 +1,122 @@
+// Goal: the replica, executor and ledger writer of production form a service in simulation: it opens, commits on every node, survives a
+// crash of the primary, agrees on one ledger under loss, duplication and reordering, and does exactly the same again for the same seed.
+import { describe, expect, it } from 'vitest'
+import { fromUtf8, toHex } from '../../protocols/codec/bytes.ts'
+import { CALM, STORMY } from '../../runtime/host/sim.ts'
+import { SimService } from '../support/sim-service.ts'
+
+const post = (id: number) => ({ target: 'POST /log/private', body: { id, msg: `message ${id}` } })
+
+/** Every committed prefix of every ledger is a prefix of the longest. */
+function expectOneLedger(service: SimService): void {
+  const ledgers = service.nodeIds.map((id) => service.sim.ledgerOf(id))
+  const longest = ledgers.reduce((a, b) => (a.committed >= b.committed ? a : b))
+  for (const { records, committed } of ledgers) {
+    for (let i = 0; i < committed; i++) expect(toHex(records[i]!.bytes)).toBe(toHex(longest.records[i]!.bytes))
+  }
+}
+
+describe('a simulated service', () => {
+  it('opens and commits on all nodes', () => {
+    const service = new SimService({ seed: 1, nodes: 3, faults: CALM })
+    const leader = service.leader()
+    const token = service.request(leader, [post(1), post(2), { target: 'GET /log/private?id=1' }])
+    const { sim } = service
+    expect(sim.run(1000, () => service.messages(leader).some((m) => m.type === 'commitNotice'))).toBe(true)
+    const responses = service.responses(leader, token)
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(JSON.parse(fromUtf8(responses[2]!.body))).toEqual({ id: 1, msg: 'message 1' })
+    const committed = responses[1]!.txId!.seqno
+    expect(
+      sim.run(1000, () => service.nodeIds.every((id) => service.executorOf(id).summary.committed.seqno >= committed)),
+    ).toBe(true)
+    expectOneLedger(service)
+  })
+
+  it('forwards writes from a backup and reads them there', () => {
+    const service = new SimService({ seed: 2, nodes: 3, faults: CALM })
+    const leader = service.leader()
+    const backup = service.nodeIds.find((id) => id !== leader)!
+    const write = service.request(backup, [post(7)])
+    expect(service.sim.run(1000, () => service.messages(backup).some((m) => m.type === 'commitNotice'))).toBe(true)
+    expect(service.responses(backup, write)[0]!.status).toBe(200)
+    const read = service.request(backup, [{ target: 'GET /log/private?id=7' }])
+    service.sim.run(100)
+    expect(fromUtf8(service.responses(backup, read)[0]!.body)).toBe('{"id":7,"msg":"message 7"}')
+  })
+
+  it('survives the crash of its primary and keeps what was committed', () => {
+    const service = new SimService({ seed: 3, nodes: 3, faults: CALM })
+    const first = service.leader()
+    service.request(first, [post(1)])
+    expect(service.sim.run(1000, () => service.messages(first).some((m) => m.type === 'commitNotice'))).toBe(true)
+    service.sim.crash(first)
+    const second = service.leader()
+    expect(second).not.toBe(first)
+    const read = service.request(second, [{ target: 'GET /log/private?id=1' }, post(2)])
+    service.sim.run(500)
+    expect(service.responses(second, read).map(({ status }) => status)).toEqual([200, 200])
+    expectOneLedger(service)
+  })
+
+  it('refuses a session whose view has passed', () => {
+    const service = new SimService({ seed: 4, nodes: 3, faults: CALM })
+    const first = service.leader()
+    const view = service.executorOf(first).summary.view
+    service.sim.crash(first)
+    const second = service.leader()
+    const token = service.request(second, [post(1)], view)
+    service.sim.run(10)
+    expect(fromUtf8(service.responses(second, token)[0]!.body)).toContain('SessionConsistencyLost')
+  })
+
+  it('leaves the service to the others when its disk is full', () => {
+    const service = new SimService({ seed: 5, nodes: 3, faults: CALM })
+    const first = service.leader()
+    service.sim.fillDisk(first)
+    service.request(first, [post(1)])
+    service.sim.run(50)
+    expect(service.replicaOf(first).value).toBe('halted')
+    const second = service.leader()
+    expect(second).not.toBe(first)
+    const token = service.request(first, [post(2)])
+    service.sim.run(50)
+    expect(service.responses(first, token)[0]!.status).toBe(503)
+  })
+
+  const storm = (seed: number): SimService => {
+    const service = new SimService({ seed, nodes: 5, faults: STORMY })
+    let id = 0
+    for (let round = 0; round < 12; round++) {
+      const leader = service.nodeIds.find(
+        (node) => service.sim.nodeIds.includes(node) && service.replicaOf(node).value === 'leader',
+      )
+      if (leader !== undefined) service.request(leader, [post(id++), post(id++)])
+      if (round === 4 && leader !== undefined) service.sim.crash(leader)
+      if (round === 8) service.sim.disconnect(service.sim.nodeIds[0]!, service.sim.nodeIds[1]!)
+      service.sim.run(150)
+    }
+    service.sim.heal()
+    return service
+  }
+
+  it.each(Array.from({ length: 12 }, (_, i) => i + 1))('agrees on one ledger in a storm (seed %i)', (seed) => {
+    const service = storm(seed)
+    const leader = service.leader()
+    const token = service.request(leader, [post(1000)])
+    service.sim.run(5000, () => service.messages(leader).some((m) => m.type === 'commitNotice'))
+    const written = service.responses(leader, token)[0]!.txId!.seqno
+    const all = service.sim.nodeIds
+    expect(
+      service.sim.run(20_000, () => all.every((id) => service.executorOf(id).summary.committed.seqno >= written)),
+      service.describe(),
+    ).toBe(true)
+    expectOneLedger(service)
+  })
+
+  it('does the same again for the same seed, and something else for another', () => {
+    const hash = storm(1).sim.traceHash
+    expect(storm(1).sim.traceHash).toBe(hash)
+    expect(storm(2).sim.traceHash).not.toBe(hash)
+  })
+})
