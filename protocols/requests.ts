@@ -71,6 +71,12 @@ export interface Welcome {
   readonly ledgerSecret: Uint8Array
 }
 
+/** From the executor to its node: who leads, as far as it knows. Told to clients, who do best to talk to the primary. */
+export interface PrimaryChanged {
+  readonly type: 'primaryChanged'
+  readonly primary: NodeId | undefined
+}
+
 export const jsonResponse = (id: number, status: number, body: unknown, txId?: AppResponse['txId']): AppResponse => ({
   id,
   status,
@@ -81,10 +87,3 @@ export const jsonResponse = (id: number, status: number, body: unknown, txId?: A
 
 export const refusalResponse = (id: number, r: Refusal): AppResponse =>
   jsonResponse(id, r.status, { error: { code: r.code, message: r.message } })
-
-/** What operators and `GET /node/network/nodes` show of a node. */
-export interface NodeDescription {
-  readonly nodeId: NodeId
-  /** Host and process, for operators; free text. */
-  readonly address: string
-}

@@ -4,14 +4,14 @@ import { toBase64, toHex, utf8, concat } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError, invariant } from '../../protocols/errors.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
 import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
-import { parseCertificate, nodeIdOf, verifyIssuedBy } from '../../protocols/crypto/certificate.ts'
+import { parseCertificate, nodeIdOf, tryParseCertificate, verifyIssuedBy } from '../../protocols/crypto/certificate.ts'
 import type { EcPublicKey } from '../../protocols/crypto/crypto.ts'
 import { formatTxId } from '../../protocols/ids.ts'
 import { decodeEntry, decodeEntryHeader, openPrivateDomain } from '../../protocols/ledger/entry.ts'
 import { entryLeaf } from '../../protocols/ledger/leaf.ts'
 import { parseSignature, type SignatureContent } from '../../protocols/ledger/signature.ts'
 import { append, appendAll, flush, root, type MerkleTree } from '../../protocols/merkle/tree.ts'
-import type { CommitNotice } from '../../protocols/requests.ts'
+import type { CommitNotice, PrimaryChanged } from '../../protocols/requests.ts'
 import { commitSubject } from '../../protocols/subjects.ts'
 import { equalBytes } from '../../protocols/codec/bytes.ts'
 import { applyWriteSets, applyWriteSet, type KvState, type SequencedWriteSet } from '../../store/kv/kv-state.ts'
@@ -65,11 +65,14 @@ export function becameBackup(s: ExecutorState, envelope: Envelope<ExecutorEvent>
     summary.lastSeqno,
   )
   const state: ExecutorState = { ...known, kv: known.committed.kv }
-  const leaderChanged = s.summary.leaderId !== summary.leaderId
-  return leaderChanged && s.summary.leaderId !== undefined
-    ? expireForwardings(state, envelope.at, true)
-    : unchanged(state)
+  const before = s.summary.leaderId
+  if (before === summary.leaderId) return unchanged(state)
+  const expired = before === undefined ? unchanged(state) : expireForwardings(state, envelope.at, true)
+  return step(expired.state, ...expired.effects, tellPrimary(summary))
 }
+
+const tellPrimary = ({ leaderId }: ConsensusSummary): Effect =>
+  send<PrimaryChanged>('node', { type: 'primaryChanged', primary: leaderId })
 
 /** Primary: entries not committed yet are opened, so that the store is at the end of the log; then a signature is due. */
 export function becamePrimary(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
@@ -95,9 +98,8 @@ export function becamePrimary(s: ExecutorState, envelope: Envelope<ExecutorEvent
     mustSign: true,
   }
   const expired = expireForwardings(state, envelope.at, true)
-  if (summary.lastSeqno > 0) return expired
-  const begun = beginService(expired.state)
-  return step(begun.state, ...expired.effects, ...begun.effects)
+  const begun = summary.lastSeqno > 0 ? unchanged(expired.state) : beginService(expired.state)
+  return step(begun.state, ...expired.effects, tellPrimary(summary), ...begun.effects)
 }
 
 /** The genesis transaction of a new service (CCF facts §1: `2.1`). */
@@ -154,9 +156,9 @@ function checkSignature(s: ExecutorState, tree: MerkleTree, record: LogRecord, s
 
 function signerKey(s: ExecutorState, content: SignatureContent): EcPublicKey {
   const { crypto, serviceCertificatePem } = s.config
-  const certificate = parseCertificate(content.nodeCertPem)
-  const key = crypto.importEcPublicKey(certificate.spki)
-  if (key === undefined || nodeIdOf(crypto, certificate.spki) !== content.nodeId) {
+  const certificate = tryParseCertificate(content.nodeCertPem)
+  const key = certificate && crypto.importEcPublicKey(certificate.spki)
+  if (certificate === undefined || key === undefined || nodeIdOf(crypto, certificate.spki) !== content.nodeId) {
     return corrupt(content.seqno, 'the certificate is not the signing node’s')
   }
   if (!verifyIssuedBy(crypto, certificate, parseCertificate(serviceCertificatePem))) {

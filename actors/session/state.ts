@@ -25,7 +25,7 @@ export interface SessionConfig {
   readonly staticKey: NoiseKeyPair
   /** Encoded once when the node starts; the same for all sessions. */
   readonly identityPayload: Uint8Array
-  /** From the client's hello (admission.ts). */
+  /** From the client's hello (protocols/session/admission.ts). */
   readonly replySubject: string
   readonly clientNoise: Uint8Array
   /** The primary as far as this node knows; told to the client. */

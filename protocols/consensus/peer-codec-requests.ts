@@ -22,8 +22,7 @@ const OVERHEAD_BYTES = 4 + 8 + 1 + CALLER_ID_BYTES + 4 + ENVELOPE_BYTES
 const BATCH_BYTES_MAX = FRAME_PLAINTEXT_BYTES_MAX - OVERHEAD_BYTES
 
 export function writeForward(open: Open, message: Forward): readonly Uint8Array[] {
-  const sizeOf = (request: AppRequest): number =>
-    REQUEST_FIXED_BYTES + utf8Length(request.path) + request.body.length
+  const sizeOf = (request: AppRequest): number => REQUEST_FIXED_BYTES + utf8Length(request.path) + request.body.length
   return split(message.requests, sizeOf).map((requests) => {
     const content = only(encodeClientBatch({ requests, controls: [] }))
     const writer = open(content.length).u64le(message.token)

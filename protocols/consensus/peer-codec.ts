@@ -169,7 +169,12 @@ function read(reader: ByteReader, type: PeerMessage['type']): PeerMessage {
     case 'AppendEntries':
       return readAppendEntries(reader)
     case 'AppendEntriesResponse':
-      return { type, view: reader.u32le(), lastLogIdx: reader.u64le(), success: bool(reader) } satisfies AppendEntriesResponse
+      return {
+        type,
+        view: reader.u32le(),
+        lastLogIdx: reader.u64le(),
+        success: bool(reader),
+      } satisfies AppendEntriesResponse
     case 'RequestVote':
       return {
         type,

@@ -83,35 +83,48 @@ export function readName(reader: DerReader): { readonly text: string; readonly d
   return { text: parts.join(','), der: element.raw }
 }
 
-/** Undoes `escapeValue`. Throws DecodeError. */
-function unescapeValue(text: string): string {
-  return text.replace(
-    /\\([0-9a-fA-F]{2})|\\([^])|\\$/g,
-    (_, hex: string | undefined, character: string | undefined) => {
-      if (hex !== undefined && Number.parseInt(hex, 16) < 0x80) return String.fromCharCode(Number.parseInt(hex, 16))
-      if (character === undefined) throw new DecodeError('bad escape in a name', 0)
-      return character
-    },
-  )
+/** Reads one value up to an unescaped comma, undoing `escapeValue`; returns it and where it ended. */
+function readValue(text: string, start: number): { readonly value: string; readonly end: number } {
+  let value = ''
+  let at = start
+  for (; at < text.length && text[at] !== ','; at++) {
+    const character = text[at]!
+    if (character !== '\\') {
+      if ('+;<>"'.includes(character) || (character === '#' && at === start))
+        throw new DecodeError('unsupported name', at)
+      value += character
+      continue
+    }
+    const hex = /^[0-7][0-9a-fA-F]/.exec(text.slice(at + 1, at + 3))?.[0]
+    const special = text[at + 1]
+    if (hex === undefined && (special === undefined || !'\\"+,;<>#= '.includes(special))) {
+      throw new DecodeError('bad escape in a name', at)
+    }
+    value += hex === undefined ? special : String.fromCharCode(Number.parseInt(hex, 16))
+    at += hex === undefined ? 1 : 2
+  }
+  return { value, end: at }
 }
 
 /**
  * DER of a name given as text, e.g. `CN=CCF Node,O=Example`; one attribute a part, ASCII escapes only.
- * @throws DecodeError for anything else.
+ * @throws DecodeError for anything else; its offset counts characters.
  */
 export function encodeName(text: string): Uint8Array {
-  const parts = text === '' ? [] : (text.match(/(?:\\[^]|[^\\,])+|,,|^,|,$/g) ?? [])
-  if (parts.length > NAME_PARTS_MAX) throw new DecodeError('name of too many parts', 0)
-  const encoded = parts.map((part) => {
-    const at = part.indexOf('=')
-    const name = part.slice(0, Math.max(at, 0)).trim()
+  const parts: Uint8Array[] = []
+  for (let at = 0; at < text.length || parts.length > 0;) {
+    if (parts.length === NAME_PARTS_MAX) throw new DecodeError('name of too many parts', at)
+    const equals = text.indexOf('=', at)
+    const name = text.slice(at, Math.max(equals, at)).trim()
     const oid = OIDS.get(name)
-    const value = part.slice(at + 1)
-    if (oid === undefined || value === '' || /^#|(?<!\\)[+;<>"]/.test(value))
-      throw new DecodeError('unsupported name', 0)
-    return derSet(derSequence(derOid(oid), encodeAttributeValue(name, unescapeValue(value))))
-  })
-  return derSequence(...encoded.reverse())
+    if (oid === undefined) throw new DecodeError('unsupported name', at)
+    const { value, end } = readValue(text, equals + 1)
+    if (value === '') throw new DecodeError('empty value in a name', end)
+    parts.unshift(derSet(derSequence(derOid(oid), encodeAttributeValue(name, value))))
+    if (end === text.length) break
+    at = end + 1
+  }
+  return derSequence(...parts)
 }
 
 /** RFC 5280 appendix A: countries are PrintableString, domain components IA5String, the rest may be UTF8String. */

@@ -14,6 +14,11 @@ import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { decodeJsonObject, GOV_TABLES, singleValue } from './tables.ts'
 import { type MapWrites, mapWrites, type WriteSet } from './write-set.ts'
 
+/** A well-formed entry that may not stand where it stands. The verifier turns it into CorruptDataError. */
+export class LedgerFault extends Error {
+  override readonly name = 'LedgerFault'
+}
+
 export interface NodeRecord {
   readonly status: string
   /** PEM by which the node signs: service-endorsed, or the `cert` field of old node records. */
@@ -48,7 +53,7 @@ const NEXT_STATUS: Readonly<Record<string, readonly string[]>> = {
 
 function checkTransition(from: string | undefined, to: string): void {
   if (from === undefined || from === to || to === 'Opening') return
-  if (!(NEXT_STATUS[from]?.includes(to) ?? false)) throw new DecodeError(`service status ${from} → ${to}`, 0)
+  if (!(NEXT_STATUS[from]?.includes(to) ?? false)) throw new LedgerFault(`service status ${from} → ${to}`)
 }
 
 function textOf(json: Readonly<Record<string, unknown>>, name: string, what: string): string {
@@ -95,7 +100,7 @@ function applyEndorsedCertificates(nodes: Map<string, NodeRecord>, map: MapWrite
 
 /**
  * The record after a transaction; the same value when it does not touch it.
- * @throws DecodeError when a table is malformed or a status cannot follow.
+ * @throws DecodeError when a table is malformed, LedgerFault when a status cannot follow.
  */
 export function applyToServiceRecord(crypto: Crypto, service: ServiceRecord, writes: WriteSet): ServiceRecord {
   const info = mapWrites(writes, GOV_TABLES.serviceInfo)
@@ -111,7 +116,7 @@ export function applyToServiceRecord(crypto: Crypto, service: ServiceRecord, wri
 
 /**
  * The key a node may sign with now, with the record that remembers it was checked.
- * @throws DecodeError when the node is unknown or Pending, or its certificate is not its own or not the service's.
+ * @throws LedgerFault when the node is unknown or Pending, or its certificate is not its own or not the service's.
  */
 export function signerKey(
   crypto: Crypto,
@@ -119,27 +124,26 @@ export function signerKey(
   id: string,
 ): { key: EcPublicKey; service: ServiceRecord } {
   const node = service.nodes.get(id)
-  if (node === undefined || node.status === '') throw new DecodeError(`signed by a node not in the service: ${id}`, 0)
-  if (node.status === 'Pending') throw new DecodeError(`signed by a pending node: ${id}`, 0)
+  if (node === undefined || node.status === '') throw new LedgerFault(`signed by a node not in the service: ${id}`)
+  if (node.status === 'Pending') throw new LedgerFault(`signed by a pending node: ${id}`)
   if (node.key !== undefined) return { key: node.key, service }
-  if (node.certificatePem === undefined) throw new DecodeError(`no certificate of node ${id}`, 0)
+  if (node.certificatePem === undefined) throw new LedgerFault(`no certificate of node ${id}`)
   const certificate = parseEcCertificate(crypto, node.certificatePem)
-  if (nodeIdOf(crypto, certificate) !== id) throw new DecodeError(`certificate is not of node ${id}`, 0)
+  if (nodeIdOf(crypto, certificate) !== id) throw new LedgerFault(`certificate is not of node ${id}`)
   if (
     node.endorsed &&
     (service.certificate === undefined || !verifyIssuedBy(crypto, certificate, service.certificate))
   ) {
-    throw new DecodeError(`certificate of node ${id} is not endorsed by the service`, 0)
+    throw new LedgerFault(`certificate of node ${id} is not endorsed by the service`)
   }
   const key = certificate.publicKey
   return { key, service: { ...service, nodes: new Map(service.nodes).set(id, { ...node, key }) } }
 }
 
-/** @throws DecodeError when the certificate in a signature (if any) has another key than the signer's. */
-export function checkSignatureCertificate(service: ServiceRecord, id: string, cert: string, key: EcPublicKey): void {
-  const pem = pemOf(cert)
+/** @throws LedgerFault when the certificate in a signature (if any) has another key than the signer's. */
+export function checkSignatureCertificate(service: ServiceRecord, id: string, pem: string, key: EcPublicKey): void {
   if (pem === '' || service.nodes.get(id)?.certificatePem === pem) return
   if (!equalBytes(parseCertificate(pem).spki, key.spki)) {
-    throw new DecodeError(`signature carries a certificate that is not of node ${id}`, 0)
+    throw new LedgerFault(`signature carries a certificate that is not of node ${id}`)
   }
 }

@@ -14,6 +14,7 @@ import { entryLeaf } from './leaf.ts'
 import {
   applyToServiceRecord,
   checkSignatureCertificate,
+  LedgerFault,
   noService,
   type ServiceRecord,
   signerKey,
@@ -79,38 +80,38 @@ export function startVerification(options: {
 }
 
 function checkPosition(state: Verification, entry: Entry): void {
-  if (entry.type === ENTRY_TYPES.snapshot) throw new DecodeError('a snapshot is no ledger entry', 0)
-  if (entry.seqno !== state.lastSeqno + 1) throw new DecodeError(`seqno ${entry.seqno} follows ${state.lastSeqno}`, 0)
+  if (entry.type === ENTRY_TYPES.snapshot) throw new LedgerFault('a snapshot is no ledger entry')
+  if (entry.seqno !== state.lastSeqno + 1) throw new LedgerFault(`seqno ${entry.seqno} follows ${state.lastSeqno}`)
   if (entry.view < state.lastView || entry.view < 1)
-    throw new DecodeError(`view ${entry.view} follows ${state.lastView}`, 0)
+    throw new LedgerFault(`view ${entry.view} follows ${state.lastView}`)
 }
 
 /** The serialised tree must be ours, byte for byte; returns our tree, flushed as the signer's was. */
 function checkTree(state: Verification, signature: SignatureContent, expectedRoot: Uint8Array): MerkleTree {
   const { crypto } = state
   const theirs = signature.treeBytes
-  if (theirs.length < 16) throw new DecodeError('serialised tree too short', 0)
+  if (theirs.length < 16) throw new LedgerFault('serialised tree too short')
   const firstKept = new DataView(theirs.buffer, theirs.byteOffset).getBigUint64(8)
   if (firstKept >= BigInt(state.tree.flushed) && firstKept <= BigInt(state.tree.size)) {
     const tree = flush(state.tree, Number(firstKept))
-    if (!equalBytes(serialiseTree(tree), theirs)) throw new DecodeError('serialised tree differs from the ledger', 0)
+    if (!equalBytes(serialiseTree(tree), theirs)) throw new LedgerFault('serialised tree differs from the ledger')
     return tree
   }
   // A primary of a new view may know of less committed than the one before it, so its tree starts earlier.
   const rebuilt = deserialiseTree(crypto, theirs)
   if (rebuilt.size !== state.tree.size || !equalBytes(root(crypto, rebuilt).root, expectedRoot)) {
-    throw new DecodeError('serialised tree differs from the ledger', 0)
+    throw new LedgerFault('serialised tree differs from the ledger')
   }
   return state.tree
 }
 
 function checkCose(state: Verification, signature: SignatureContent, coseSign1: Uint8Array): void {
   const key = state.service.certificate?.publicKey
-  if (key === undefined) throw new DecodeError('COSE signature before any service identity', 0)
+  if (key === undefined) throw new LedgerFault('COSE signature before any service identity')
   const checked = verifyRootSignature(state.crypto, key, coseSign1, signature.root)
-  if (!checked.ok) throw new DecodeError(`COSE signature: ${checked.reason}`, 0)
+  if (!checked.ok) throw new LedgerFault(`COSE signature: ${checked.reason}`)
   if (checked.txId.view !== signature.view || checked.txId.seqno !== signature.seqno) {
-    throw new DecodeError('COSE signature names another transaction', 0)
+    throw new LedgerFault('COSE signature names another transaction')
   }
 }
 
@@ -118,7 +119,7 @@ function verifySignature(state: Verification, signature: SignatureContent): Veri
   const { crypto } = state
   const expected = root(crypto, state.tree)
   if (!equalBytes(expected.root, signature.root)) {
-    throw new DecodeError(`root ${toHex(signature.root)} signed, but the ledger has ${toHex(expected.root)}`, 0)
+    throw new LedgerFault(`root ${toHex(signature.root)} signed, but the ledger has ${toHex(expected.root)}`)
   }
   const { key, service } = signerKey(crypto, state.service, signature.nodeId)
   checkSignatureCertificate(service, signature.nodeId, signature.nodeCertPem, key)
@@ -127,10 +128,10 @@ function verifySignature(state: Verification, signature: SignatureContent): Veri
     preimage === undefined
       ? crypto.verifyEcdsaDigest(key, signature.root, signature.signatureDer, 'der')
       : crypto.verifyEcdsa(key, 'sha256', concat(preimage.left, preimage.right), signature.signatureDer, 'der')
-  if (!holds) throw new DecodeError(`signature of node ${signature.nodeId} does not hold`, 0)
+  if (!holds) throw new LedgerFault(`signature of node ${signature.nodeId} does not hold`)
   if (signature.coseSign1 !== undefined) checkCose(state, signature, signature.coseSign1)
   const epoch = state.epochs.at(-1)
-  if (epoch === undefined) throw new DecodeError('signature before any service identity', 0)
+  if (epoch === undefined) throw new LedgerFault('signature before any service identity')
   const signed: EpochSummary = {
     ...epoch,
     signatures: epoch.signatures + 1,
@@ -151,7 +152,7 @@ function checkContinuation(state: Verification, entry: Entry): void {
   const value = singleValue(mapWrites(entry.publicWrites, INTERNAL_TABLES.previousServiceLastSignedRoot))
   if (value === undefined) return
   if (toHex(fromHex(decodeJsonString(value))) !== state.epochs.at(-1)?.root) {
-    throw new DecodeError('continues from a root the previous service did not sign last', 0)
+    throw new LedgerFault('continues from a root the previous service did not sign last')
   }
 }
 
@@ -202,7 +203,7 @@ export function verifyEntry(state: Verification, bytes: Uint8Array, where: Entry
   try {
     return step(state, bytes)
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
+    if (!(error instanceof DecodeError || error instanceof LedgerFault)) throw error
     throw new CorruptDataError(where.file, where.offset, error.message)
   }
 }

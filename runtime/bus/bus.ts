@@ -22,7 +22,11 @@ export interface Bus {
   /** Throws RangeError if the payload exceeds `payloadBytesMax`. Payload must not be changed afterwards. */
   publish(subject: string, payload: Uint8Array, options?: { readonly reply?: string }): void
   /** `onMessage` must only copy and enqueue; an exception in it is reported through `onDefect`, never thrown into the transport. */
-  subscribe(subject: string, onMessage: (message: BusMessage) => void, options?: { readonly queue?: string }): Subscription
+  subscribe(
+    subject: string,
+    onMessage: (message: BusMessage) => void,
+    options?: { readonly queue?: string },
+  ): Subscription
   /** A fresh subject prefix for replies to this connection. */
   newInbox(): string
   onStatus(listener: (status: BusStatus) => void): void

@@ -45,12 +45,14 @@ export function isValidLiteral(subject: string): boolean {
 
 /** Throws RangeError unless `subject` may be published to. */
 export function assertPublishable(subject: string): void {
-  if (subject.length > SUBJECT_LENGTH_MAX || !isValidLiteral(subject)) throw new RangeError('invalid subject to publish to')
+  if (subject.length > SUBJECT_LENGTH_MAX || !isValidLiteral(subject))
+    throw new RangeError('invalid subject to publish to')
 }
 
 /** Throws RangeError unless `subject` (and `queue`, if given) may be subscribed to. */
 export function assertSubscribable(subject: string, queue: string | undefined): void {
-  if (subject.length > SUBJECT_LENGTH_MAX || !isValidFilter(subject)) throw new RangeError('invalid subject to subscribe to')
+  if (subject.length > SUBJECT_LENGTH_MAX || !isValidFilter(subject))
+    throw new RangeError('invalid subject to subscribe to')
   if (queue !== undefined && (queue.length > SUBJECT_LENGTH_MAX || !/^[^\s]+$/.test(queue))) {
     throw new RangeError('invalid queue group name')
   }

@@ -60,6 +60,12 @@ export class Sublist<S extends Filter> {
   #young = new Map<string, Match<S>>()
   #old = new Map<string, Match<S>>()
   #size = 0
+  #version = 0
+
+  /** Changes with every insertion and removal: as long as it stays the same, so does every match. */
+  get version(): number {
+    return this.#version
+  }
 
   /** Number of subscriptions. */
   get size(): number {
@@ -125,6 +131,7 @@ export class Sublist<S extends Filter> {
   }
 
   #forget(filter: string): void {
+    this.#version++
     if (isWildcardFilter(filter)) {
       if (this.#young.size > 0) this.#young = new Map()
       if (this.#old.size > 0) this.#old = new Map()
@@ -135,12 +142,12 @@ export class Sublist<S extends Filter> {
   }
 
   #walk(subject: string): Match<S> {
-    const plain: S[] = []
-    const queues = new Map<string, S[]>()
-    collect(this.#root, subject, 0, plain, queues)
+    const found: Found<S> = { plain: [], queues: undefined }
+    collect(this.#root, subject, 0, found)
+    if (found.queues === undefined) return { plain: found.plain, groups: NO_GROUPS }
     const groups: QueueGroup<S>[] = []
-    for (const [name, members] of queues) groups.push({ rotation: this.#rotations.get(name)!, members })
-    return { plain, groups }
+    for (const [name, members] of found.queues) groups.push({ rotation: this.#rotations.get(name)!, members })
+    return { plain: found.plain, groups }
   }
 }
 
@@ -166,8 +173,18 @@ function cut<S>(level: Level<S>, token: string): void {
   else level.literals.delete(token)
 }
 
-function take<S>(level: Level<S>, plain: S[], queues: Map<string, S[]>): void {
-  for (const subscription of level.plain) plain.push(subscription)
+interface Found<S> {
+  readonly plain: S[]
+  /** Made only when needed: most subjects have no queue groups. */
+  queues: Map<string, S[]> | undefined
+}
+
+const NO_GROUPS: readonly never[] = []
+
+function take<S>(level: Level<S>, found: Found<S>): void {
+  for (const subscription of level.plain) found.plain.push(subscription)
+  if (level.queues.size === 0) return
+  const queues = (found.queues ??= new Map<string, S[]>())
   for (const [name, members] of level.queues) {
     const known = queues.get(name)
     if (known === undefined) queues.set(name, [...members])
@@ -175,20 +192,20 @@ function take<S>(level: Level<S>, plain: S[], queues: Map<string, S[]>): void {
   }
 }
 
-/** Adds to `plain` and `queues` everyone below `level` who listens to the tokens of `subject` from `from` on. */
-function collect<S>(level: Level<S>, subject: string, from: number, plain: S[], queues: Map<string, S[]>): void {
+/** Adds to `found` everyone below `level` who listens to the tokens of `subject` from `from` on. */
+function collect<S>(level: Level<S>, subject: string, from: number, found: Found<S>): void {
   const dot = subject.indexOf('.', from)
   const end = dot < 0 ? subject.length : dot
   if (end === from) return
   const next = level.literals.get(subject.slice(from, end))
-  if (level.rest !== undefined && isWholeRest(subject, end)) take(level.rest, plain, queues)
+  if (level.rest !== undefined && isWholeRest(subject, end)) take(level.rest, found)
   if (dot < 0) {
-    if (level.star !== undefined) take(level.star, plain, queues)
-    if (next !== undefined) take(next, plain, queues)
+    if (level.star !== undefined) take(level.star, found)
+    if (next !== undefined) take(next, found)
     return
   }
-  if (level.star !== undefined) collect(level.star, subject, end + 1, plain, queues)
-  if (next !== undefined) collect(next, subject, end + 1, plain, queues)
+  if (level.star !== undefined) collect(level.star, subject, end + 1, found)
+  if (next !== undefined) collect(next, subject, end + 1, found)
 }
 
 /** The tokens after `end` must not be empty for `>` to match them. */

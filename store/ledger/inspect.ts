@@ -3,7 +3,7 @@
 // The rule to remember: a committed chunk is right in every byte this can judge, or CorruptDataError names the byte.
 import { CorruptDataError } from '../../protocols/errors.ts'
 import { CHUNK_HEADER_BYTES } from '../../protocols/ledger/chunk.ts'
-import { listLedger } from './directory.ts'
+import { type LedgerDirectory, listLedger } from './directory.ts'
 import { type File, type FileSystem, joinPath } from './files.ts'
 import { Positions, readPositions, readTableOffset } from './positions.ts'
 import { realFiles } from './real-files.ts'
@@ -136,31 +136,39 @@ export interface InspectOptions {
 }
 
 /**
- * Reads every file of a ledger directory, changes nothing.
+ * Reads the chunks of a ledger directory one after the other, committed ones first; changes nothing.
  * @throws StorageError; CorruptDataError naming file and offset when a committed chunk is not what was written.
  */
-export function inspectLedger(directory: string, options: InspectOptions = {}): LedgerFacts {
+export function* walkLedger(directory: string, options: InspectOptions = {}): Generator<ChunkFacts, LedgerDirectory> {
   const files = options.files ?? realFiles
   const listed = listLedger(files, directory)
-  const chunks: ChunkFacts[] = []
-  let viewAtLeast = 0
+  let before: ChunkFacts | undefined
   for (const { name, first, last } of listed.committed) {
-    const chunk = { name, path: joinPath(directory, name), committed: true, first, viewAtLeast }
-    const facts = withFile(files, chunk.path, (file) => readCommitted(file, chunk, last, options.onEntry))
-    viewAtLeast = facts.lastView
-    chunks.push(facts)
+    const chunk = { name, path: joinPath(directory, name), committed: true, first, viewAtLeast: before?.lastView ?? 0 }
+    before = withFile(files, chunk.path, (file) => readCommitted(file, chunk, last, options.onEntry))
+    yield before
   }
   let unbroken = true
   for (const { name, first } of listed.uncommitted) {
-    const before = chunks.at(-1)
     unbroken &&= before === undefined || (before.last + 1 === first && before.stopReason === undefined)
+    const viewAtLeast = unbroken ? (before?.lastView ?? 0) : 0
     const chunk = { name, path: joinPath(directory, name), committed: false, first, viewAtLeast }
     const onEntry = unbroken ? options.onEntry : undefined
-    const facts = withFile(files, chunk.path, (file) => readUncommitted(file, chunk, onEntry))
-    if (unbroken) viewAtLeast = facts.lastView
-    chunks.push(unbroken ? facts : { ...facts, stopReason: facts.stopReason ?? 'the chunk before it ends earlier' })
+    before = withFile(files, chunk.path, (file) => readUncommitted(file, chunk, onEntry))
+    yield unbroken ? before : { ...before, stopReason: before.stopReason ?? 'the chunk before it ends earlier' }
   }
-  return summarise(chunks, [...listed.recovery, ...listed.ignored])
+  return listed
+}
+
+/** All of walkLedger at once, and what it amounts to. @throws as walkLedger. */
+export function inspectLedger(directory: string, options: InspectOptions = {}): LedgerFacts {
+  const walk = walkLedger(directory, options)
+  const chunks: ChunkFacts[] = []
+  for (;;) {
+    const next = walk.next()
+    if (next.done === true) return summarise(chunks, [...next.value.recovery, ...next.value.ignored])
+    chunks.push(next.value)
+  }
 }
 
 /** The chunks that follow each other without a gap, from the first. */

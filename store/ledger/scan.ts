@@ -74,6 +74,16 @@ export function scanEntries(
   return { offset, reason: undefined }
 }
 
+/** Whether `bytes` is a well-formed signature transaction. */
+export function isSignatureEntry(bytes: Uint8Array): boolean {
+  try {
+    return isSignature(withPublicWrites(decodeEntryHeader(bytes)).publicWrites)
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
+  }
+}
+
 type Judgement = { readonly view: number; readonly signature: boolean } | { readonly reason: string }
 
 function judge(bytes: Uint8Array, seqno: number, viewAtLeast: number): Judgement {

@@ -106,7 +106,8 @@ describe.each(IMPLEMENTATIONS)('Wycheproof ECDSA, $name', (crypto) => {
       const key = group && crypto.importEcPublicKey(hex(group, 'publicKeyDer'))
       if (test === undefined || key === undefined) throw new Error(`no valid vector in ${file}`)
       const [message, signature] = [hex(test, 'msg'), hex(test, 'sig')]
-      const other = format === 'raw' ? ecdsaRawToDer(signature) : ecdsaDerToRaw(signature, EC_CURVES[key.curve].scalarBytes)
+      const other =
+        format === 'raw' ? ecdsaRawToDer(signature) : ecdsaDerToRaw(signature, EC_CURVES[key.curve].scalarBytes)
       const otherFormat = format === 'raw' ? 'der' : 'raw'
       expect(crypto.verifyEcdsa(key, hash, message, other!, otherFormat)).toBe(true)
       expect(crypto.verifyEcdsa(key, hash, message, other!, format)).toBe(false)

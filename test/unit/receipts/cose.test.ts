@@ -33,6 +33,8 @@ import {
 } from '../../../protocols/receipts/cose-receipt.ts'
 import { acme, allLedgers, entriesOf, expired } from '../ledger/golden.ts'
 
+// A bare RegExp inside toMatchObject matches anything.
+const matching = (pattern: RegExp): string => expect.stringMatching(pattern) as string
 const serviceKey = parseEcCertificate(crypto, acme.serviceCertificatePem!).publicKey
 const signaturesOf = (ledger: typeof acme) =>
   entriesOf(ledger).flatMap((slice) => {
@@ -78,10 +80,16 @@ describe('root signatures of CCF', () => {
       reason: 'signature does not hold',
     })
     const other = crypto.importEcPublicKey(ecKeyPairFromSeed('P-384', utf8('other')).spki)!
-    expect(verifyRootSignature(crypto, other, coseSign1, root)).toMatchObject({ ok: false, reason: /another service/ })
+    expect(verifyRootSignature(crypto, other, coseSign1, root)).toMatchObject({
+      ok: false,
+      reason: matching(/another service/),
+    })
     const { protectedBytes, signature } = parseSign1(coseSign1)
     const attached = encodeSign1(protectedBytes, new Map(), root, signature)
-    expect(verifyRootSignature(crypto, serviceKey, attached, root)).toMatchObject({ ok: false, reason: /not detached/ })
+    expect(verifyRootSignature(crypto, serviceKey, attached, root)).toMatchObject({
+      ok: false,
+      reason: matching(/not detached/),
+    })
   })
 
   test('every changed bit is refused without a crash', () => {
@@ -205,7 +213,7 @@ describe('COSE receipts', () => {
     expect(verifyCoseReceipt(crypto, serviceKey, receipt, new Uint8Array(32))).toMatchObject({ ok: true })
     expect(verifyCoseReceipt(crypto, serviceKey, receipt, crypto.sha256(new Uint8Array(1)))).toMatchObject({
       ok: false,
-      reason: /other claims/,
+      reason: matching(/other claims/),
     })
   })
 
@@ -231,20 +239,20 @@ describe('COSE receipts', () => {
     const wrong = { ...proofOf(6), path: proofOf(7).path }
     expect(verifyCoseReceipt(crypto, serviceKey, buildCoseReceipt(signature.coseSign1, [wrong]))).toMatchObject({
       ok: false,
-      reason: /does not hold/,
+      reason: matching(/does not hold/),
     })
     expect(
       verifyCoseReceipt(crypto, serviceKey, buildCoseReceipt(signature.coseSign1, [proofOf(6), wrong])),
     ).toMatchObject({
       ok: false,
-      reason: /different roots/,
+      reason: matching(/different roots/),
     })
     expect(verifyCoseReceipt(crypto, serviceKey, buildCoseReceipt(signature.coseSign1, []))).toMatchObject({
       ok: false,
     })
     expect(verifyCoseReceipt(crypto, serviceKey, signature.coseSign1)).toMatchObject({
       ok: false,
-      reason: /no inclusion proofs/,
+      reason: matching(/no inclusion proofs/),
     })
     const cert = decodeEntry(entriesOf(expired)[0]!.bytes).publicWrites.find((map) =>
       map.name.endsWith('service.info'),

@@ -174,6 +174,8 @@ describe('prologues', () => {
       channelPrologue({ ...base, service: 't' }),
       channelPrologue({ ...base, serviceIdentity: utf8('j'.repeat(32)) }),
       channelPrologue({ ...base, initiator: NODE_B, responder: NODE_A }),
+      channelPrologue({ ...base, initiator: NODE_B }),
+      channelPrologue({ ...base, responder: NODE_A }),
       channelPrologue({ ...base, handshake: 'f'.repeat(32) }),
     ].map(toHex)
     expect(new Set(prologues).size).toBe(prologues.length)

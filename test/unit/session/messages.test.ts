@@ -192,6 +192,14 @@ describe('splitting', () => {
     expect(JSON.parse(fromUtf8(replaced!.body))).toMatchObject({ error: { code: 'InternalError' } })
   })
 
+  it('gives notices a frame of their own when the last response leaves no room', () => {
+    const full = { ...answer(1, RESPONSE_BODY_BYTES_MAX), txId: { view: view(2), seqno: seqno(3) } }
+    const notices: readonly NodeNotice[] = [{ type: 'pong', id: 4 }]
+    const frames = encodeNodeBatch({ responses: [full], notices })
+    expect(frames.every((frame) => frame.length <= FRAME_PLAINTEXT_BYTES_MAX)).toBe(true)
+    expect(frames.map((frame) => decodeNodeBatch(frame)!.notices)).toEqual([[], notices])
+  })
+
   it('cuts long messages of `closed` between characters', () => {
     const frames = encodeNodeBatch({
       responses: [],
@@ -288,6 +296,16 @@ describe('hostile content', () => {
     refuse(decodeNodeBatch, '020000' + '01' + '04')
     refuse(decodeNodeBatch, '020000' + '01' + '0300' + '0102' + '78'.repeat(513))
     expect(decodeClientBatch(fromHex('010000' + '40' + '02'.repeat(64)))?.controls).toHaveLength(64)
+  })
+
+  it('is refused when it holds more requests than one frame may', () => {
+    const one = fromHex('2a000000' + '00' + '0000' + '00000000')
+    const many = (count: number): Uint8Array => {
+      const items = Array.from({ length: count }, () => one)
+      return concat(Uint8Array.of(1, count & 255, count >> 8), ...items, Uint8Array.of(0))
+    }
+    expect(decodeClientBatch(many(FRAME_REQUESTS_MAX))?.requests).toHaveLength(FRAME_REQUESTS_MAX)
+    expect(decodeClientBatch(many(FRAME_REQUESTS_MAX + 1))).toBeUndefined()
   })
 
   it('names a code of a later version InternalError, so that the end of a session always arrives', () => {

@@ -104,6 +104,17 @@ describe('XX', () => {
     expect(readMessage(native, steps[0]!.reader, new Uint8Array(65535).fill(9))).toBeDefined()
   })
 
+  it('refuses a static key cut short where it travels in clear (pattern IX)', () => {
+    const ix = { pattern: noisePattern('IX')!, prologue: EMPTY, s: noiseKeyPair(native, key(1)) }
+    const written = writeMessage(native, initHandshake(native, { ...ix, initiator: true }), EMPTY, key(11))!
+    const reader = initHandshake(native, { ...ix, initiator: false })
+    expect(written.message).toHaveLength(64)
+    for (let length = 0; length < 64; length++) {
+      expect(readMessage(native, reader, written.message.subarray(0, length))).toBeUndefined()
+    }
+    expect(readMessage(native, reader, written.message)).toBeDefined()
+  })
+
   it('is a value: reading and writing leave the given states as they were', () => {
     const before = JSON.stringify(steps)
     for (const { reader, message } of steps) {

@@ -1,8 +1,8 @@
 // What a node does with a hello before there is a session: read it, and start a session or refuse, in clear.
 // A pure judgement for whoever keeps the sessions of a node; it holds no state.
 // The rule to remember: only a subject that isReplySubject accepted is ever answered (protocols/session/hello.ts).
-import { SESSIONS_MAX } from '../../protocols/limits.ts'
-import { decodeHello, encodeHello, HELLO_VERSION, isReplySubject } from '../../protocols/session/hello.ts'
+import { SESSIONS_MAX } from '../limits.ts'
+import { decodeHello, encodeHello, HELLO_VERSION, isReplySubject } from './hello.ts'
 
 export type Admission =
   /** Start `session/<id>` with these in its config. */

@@ -1,0 +1,237 @@
+// The program of one node process. It makes the node's keys, founds or joins a service as its parent says, and runs until told to stop.
+// The rule to remember: identity and service keys live in this process only; they are made here and never written down.
+import { randomBytes, randomInt } from 'node:crypto'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Envelope } from '../actors/actor.ts'
+import { channelBinding, channelKeyStatement } from '../actors/channel/identity.ts'
+import { parsePem } from '../protocols/codec/pem.ts'
+import { parseCertificate } from '../protocols/crypto/certificate.ts'
+import { nativeCrypto } from '../protocols/crypto/native.ts'
+import type { NodeId } from '../protocols/ids.ts'
+import {
+  encodeIdentityPayload,
+  identityHash,
+  serviceIdentity,
+  staticKeyStatement,
+} from '../protocols/session/identity-payload.ts'
+import { lockDirectory, type DirectoryLock } from '../store/directory-lock.ts'
+import { openLedger, type Ledger } from '../store/ledger/ledger.ts'
+import { connectNats } from './bus/nats.ts'
+import type { Bus } from './bus/bus.ts'
+import { writeCrashFile } from './host/crash-file.ts'
+import type { LiveHost } from './host/live.ts'
+import {
+  createNodeKeys,
+  generateEcKeys,
+  generateEncryptionKeys,
+  publicKeyPem,
+  selfSignNode,
+  type NodeKeys,
+} from './identity.ts'
+import { LiveKeyring } from './keyring.ts'
+import { LiveLedger } from './ledger-port.ts'
+import { BackgroundIndex } from './ledger-index.ts'
+import type { FromNode, NodePreparation, ToNode } from './node-process-messages.ts'
+import { catalogue, runNode } from './node.ts'
+import type { NodeSetup } from './node-setup.ts'
+import { sampleApps } from './samples/index.ts'
+import { setUpService } from './service-setup.ts'
+import { SOFTWARE_VERSION } from './version.ts'
+import { JournalWriter } from './host/journal.ts'
+
+const CERTIFICATE_DAYS = 365
+const LEDGER_SECRET_BYTES = 32
+
+const tell = (message: FromNode): void => {
+  process.send?.(message)
+}
+
+/** What a prepared node holds until it founds or joins. */
+interface Prepared {
+  readonly preparation: NodePreparation
+  readonly lock: DirectoryLock
+  readonly keys: NodeKeys
+  readonly bus: Bus
+  readonly ledger: Ledger
+  readonly index: BackgroundIndex
+}
+
+async function prepare(preparation: NodePreparation): Promise<Prepared> {
+  const { directory, servers, token, service } = preparation
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const lock = await lockDirectory(directory)
+  const ledgerDirectory = join(directory, 'ledger')
+  if (existsSync(ledgerDirectory))
+    throw new Error(`${ledgerDirectory} holds the ledger of an earlier node; it is not overwritten`)
+  const keys = await createNodeKeys(preparation.curve)
+  const encryption = await generateEncryptionKeys()
+  const ledger = openLedger({
+    directory: ledgerDirectory,
+    flush: preparation.flush,
+    ...(preparation.chunkBytes === undefined ? {} : { chunkBytes: preparation.chunkBytes }),
+    onNotice: (notice) => {
+      if (notice.type === 'failed') console.error(`ledger: ${notice.reason}`)
+    },
+  })
+  const index = new BackgroundIndex(join(directory, 'index'), ledger)
+  const bus = await connectNats({
+    servers,
+    ...(token === undefined ? {} : { token }),
+    name: `concordat ${service} ${keys.nodeId.slice(0, 8)}`,
+    waitOnFirstConnectMs: 10_000,
+  })
+  const encryptionPublicKeyPem = publicKeyPem(encryption.spki)
+  tell({ type: 'prepared', nodeId: keys.nodeId, spki: keys.spki, encryptionPublicKeyPem, address: preparation.address })
+  return { preparation, lock, keys, bus, ledger, index }
+}
+
+/** Makes the service's key and certificates and its first transactions; this node begins to lead it. */
+async function found(prepared: Prepared, message: Extract<ToNode, { type: 'found' }>): Promise<LiveHost> {
+  const { keys, preparation } = prepared
+  const serviceKeys = await generateEcKeys(preparation.curve)
+  const setup = setUpService(nativeCrypto, {
+    curve: preparation.curve,
+    serviceKey: { pkcs8: serviceKeys.privateKeyPkcs8, spki: serviceKeys.spki },
+    nodes: message.nodes,
+    members: message.members,
+    users: message.users,
+    apps: sampleApps,
+    nowSeconds: Math.floor(Date.now() / 1000),
+    validityDays: CERTIFICATE_DAYS,
+  })
+  const host = run(prepared, {
+    nodeIds: setup.nodes.map(({ nodeId }) => nodeId),
+    serviceCertificatePem: setup.serviceCertificatePem,
+    nodeCertificatePem: setup.nodes.find(({ nodeId }) => nodeId === keys.nodeId)!.certificatePem,
+    founding: {
+      servicePrivateKey: serviceKeys.privateKeyPkcs8,
+      ledgerSecret: new Uint8Array(randomBytes(LEDGER_SECRET_BYTES)),
+      genesis: setup.genesis,
+      opening: setup.opening,
+    },
+  })
+  const nodeCertificates = setup.nodes.map(({ certificatePem }) => certificatePem)
+  tell({ type: 'founded', serviceCertificatePem: setup.serviceCertificatePem, nodeCertificates })
+  return host
+}
+
+function joinService(prepared: Prepared, message: Extract<ToNode, { type: 'join' }>): LiveHost {
+  const host = run(prepared, { ...message, founding: undefined })
+  tell({ type: 'joining' })
+  return host
+}
+
+interface Membership extends Pick<NodeSetup, 'serviceCertificatePem' | 'nodeCertificatePem' | 'founding'> {
+  /** The founding node first. */
+  readonly nodeIds: readonly NodeId[]
+}
+
+function nodeSetup({ keys, preparation }: Prepared, membership: Membership): NodeSetup {
+  const { nodeIds, serviceCertificatePem, nodeCertificatePem, founding } = membership
+  const { service, timing, curve } = preparation
+  const staticKey = new Uint8Array(randomBytes(32))
+  const staticPublicKey = nativeCrypto.x25519PublicKey(staticKey)
+  const serviceCertificate = parseCertificate(serviceCertificatePem)
+  const prove = (certificate: Uint8Array, statement: Uint8Array): Uint8Array => {
+    const signature = nativeCrypto.signEcdsa(keys.privateKeyPkcs8, identityHash(curve), statement, 'der')
+    return encodeIdentityPayload({ role: 'node', proof: { certificate, signature } })
+  }
+  const selfSigned = selfSignNode(keys, { nowSeconds: Math.floor(Date.now() / 1000), validityDays: CERTIFICATE_DAYS })
+  const sessionStatement = staticKeyStatement(
+    'node',
+    serviceIdentity(nativeCrypto, serviceCertificate),
+    staticPublicKey,
+  )
+  return {
+    softwareVersion: SOFTWARE_VERSION,
+    service,
+    nodeId: keys.nodeId,
+    peers: nodeIds.filter((id) => id !== keys.nodeId),
+    first: nodeIds[0]!,
+    nodeCertificatePem,
+    serviceCertificatePem,
+    serviceCurve: curve,
+    staticKey,
+    channelBinding: channelBinding(nativeCrypto, service),
+    channelIdentity: prove(selfSigned.certificateDer, channelKeyStatement(nativeCrypto, service, staticPublicKey)),
+    sessionIdentity: prove(parsePem(nodeCertificatePem, 'CERTIFICATE'), sessionStatement),
+    timing,
+    founding,
+  }
+}
+
+function run(prepared: Prepared, membership: Membership): LiveHost {
+  const { keys, bus, ledger, index, preparation } = prepared
+  const setup = nodeSetup(prepared, membership)
+  const keyring = new LiveKeyring()
+  keyring.install('node', keys.privateKeyPkcs8)
+  const kinds = catalogue().map(({ kind, version }) => ({ kind, version }))
+  const journal = preparation.journal
+    ? new JournalWriter(join(preparation.directory, 'node.journal'), { setup, kinds })
+    : undefined
+  return runNode({
+    setup,
+    bus,
+    keyring,
+    crypto: nativeCrypto,
+    apps: sampleApps,
+    ledger: new LiveLedger(ledger, index),
+    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+    checkInvariants: process.env['CONCORDAT_CHECK'] === '1',
+    onTrace: (from, point, fields) => {
+      if (process.env['CONCORDAT_TRACE'] === '1') console.error(`${from} ${point} ${JSON.stringify(fields)}`)
+    },
+    onDefect: (error, last) => crash(preparation.directory, error, last),
+    ...(journal === undefined ? {} : { observe: (envelope, effects) => journal.record(envelope, effects) }),
+  })
+}
+
+/** A defect or corrupt data: this node stops at once and leaves what led to it. */
+function crash(directory: string, error: Error, last: readonly Envelope[]): never {
+  const file = writeCrashFile(directory, error, last)
+  console.error(`this node stops: ${error.name}: ${error.message} (${file})`)
+  process.exit(70)
+}
+
+async function stop(host: LiveHost | undefined, prepared: Prepared | undefined): Promise<never> {
+  host?.stop()
+  if (prepared !== undefined) {
+    await prepared.bus.close()
+    await new Promise<void>((done) => prepared.ledger.close(() => done()))
+    await prepared.index.close()
+    await prepared.lock.release()
+  }
+  process.exit(0)
+}
+
+/** Runs until the parent says stop, or is gone. */
+export function runNodeProcess(): void {
+  let prepared: Prepared | undefined
+  let host: LiveHost | undefined
+  const handle = async (message: ToNode): Promise<void> => {
+    switch (message.type) {
+      case 'prepare':
+        prepared = await prepare(message.preparation)
+        return
+      case 'found':
+        host = await found(prepared!, message)
+        return
+      case 'join':
+        host = joinService(prepared!, message)
+        return
+      case 'stop':
+        await stop(host, prepared)
+    }
+  }
+  process.on('message', (message) => {
+    handle(message as ToNode).catch((error: unknown) => {
+      tell({ type: 'failed', reason: error instanceof Error ? error.message : String(error) })
+      process.exitCode = 1
+      process.disconnect?.()
+    })
+  })
+  process.on('disconnect', () => void stop(host, prepared))
+  process.on('SIGTERM', () => void stop(host, prepared))
+}

@@ -1,0 +1,181 @@
+// The composition of one node: which actors there are, with which configuration, and how NATS subjects lead to them.
+// One of the few files that know actors by name. What is serialisable of it (NodeSetup) heads every journal, so replay composes the same node.
+import { channel } from '../actors/channel/channel.ts'
+import type { ChannelConfig } from '../actors/channel/state.ts'
+import { erase, type AnyActorDefinition, type Envelope } from '../actors/actor.ts'
+import type { Effect, HostEvent } from '../actors/effects.ts'
+import { executor } from '../actors/executor/executor.ts'
+import type { ExecutorConfig } from '../actors/executor/state.ts'
+import { ledgerWriter } from '../actors/ledger-writer/ledger-writer.ts'
+import { node, type NodeConfig } from '../actors/node/node.ts'
+import { replica } from '../actors/replica/replica.ts'
+import type { ReplicaConfig } from '../actors/replica/state.ts'
+import { rpc } from '../actors/rpc/rpc.ts'
+import type { RpcConfig } from '../actors/rpc/state.ts'
+import { session } from '../actors/session/session.ts'
+import type { SessionConfig } from '../actors/session/state.ts'
+import type { App } from '../protocols/app.ts'
+import { toHex } from '../protocols/codec/bytes.ts'
+import { parseCertificate } from '../protocols/crypto/certificate.ts'
+import type { Crypto } from '../protocols/crypto/crypto.ts'
+import type { NodeId } from '../protocols/ids.ts'
+import { LOG_TAIL_BYTES_MAX } from '../protocols/limits.ts'
+import type { Welcome } from '../protocols/requests.ts'
+import { encodeHello } from '../protocols/session/hello.ts'
+import { noiseKeyPair } from '../protocols/session/noise.ts'
+import { nodeSubjects, parseNodeSubject, rpcSubject, sessionSubject } from '../protocols/subjects.ts'
+import type { NodeSetup } from './node-setup.ts'
+import type { Bus, BusMessage } from './bus/bus.ts'
+import { LiveHost, type LiveHostOptions } from './host/live.ts'
+
+/** Every kind of actor a node runs. */
+export const catalogue = (): AnyActorDefinition[] => [
+  erase(node),
+  erase(replica),
+  erase(executor),
+  erase(ledgerWriter),
+  erase(channel),
+  erase(session),
+  erase(rpc),
+]
+
+const BYTES_BEFORE_SENDING = 64 * 1024
+const JOIN_RETRY_MS = 200
+const RPC_PENDING_MAX = 1000
+const HANDSHAKE_TIMEOUT_MS = 10_000
+
+/** The configuration of the node actor, from which all others follow. Pure. */
+export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[]): NodeConfig {
+  const staticKey = noiseKeyPair(crypto, setup.staticKey)
+  const serviceCertificate = parseCertificate(setup.serviceCertificatePem)
+  const { timing, founding } = setup
+  const replicaConfig: ReplicaConfig = {
+    nodeId: setup.nodeId,
+    messageTimeoutMs: timing.messageTimeoutMs,
+    electionTimeoutMs: timing.electionTimeoutMs,
+    preVoteEnabled: true,
+    sendAfterBytes: BYTES_BEFORE_SENDING,
+    logTailBytesMax: LOG_TAIL_BYTES_MAX,
+  }
+  const executorConfig = (secrets: Welcome): ExecutorConfig => ({
+    crypto,
+    apps,
+    nodeId: setup.nodeId,
+    service: setup.service,
+    softwareVersion: setup.softwareVersion,
+    nodeCertificatePem: setup.nodeCertificatePem,
+    serviceCertificatePem: setup.serviceCertificatePem,
+    serviceKid: toHex(crypto.sha256(serviceCertificate.spki)),
+    serviceCurve: setup.serviceCurve,
+    coseIssuer: '',
+    coseSubject: '',
+    ledgerSecret: secrets.ledgerSecret,
+    genesis:
+      founding === undefined
+        ? undefined
+        : { writes: founding.genesis, opening: founding.opening, nodes: [setup.nodeId, ...setup.peers] },
+    forwardingTimeoutMs: timing.forwardingTimeoutMs,
+  })
+  const channelConfig = (peer: NodeId): ChannelConfig => ({
+    crypto,
+    service: setup.service,
+    binding: setup.channelBinding,
+    nodeId: setup.nodeId,
+    peer,
+    staticKey,
+    identityPayload: setup.channelIdentity,
+    retryMinMs: 100,
+    retryMaxMs: 2000,
+    silenceMs: Math.max(1000, 2 * timing.electionTimeoutMs),
+  })
+  const sessionConfig = (
+    sessionId: string,
+    hello: { readonly replySubject: string; readonly clientNoise: Uint8Array },
+    primaryHint: NodeId | undefined,
+  ): SessionConfig => ({
+    crypto,
+    service: setup.service,
+    serviceCertificate,
+    nodeId: setup.nodeId,
+    sessionId,
+    staticKey,
+    identityPayload: setup.sessionIdentity,
+    ...hello,
+    primaryHint,
+    handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+    idleTimeoutMs: timing.sessionIdleMs,
+  })
+  return {
+    nodeId: setup.nodeId,
+    peers: setup.peers,
+    first: setup.first,
+    joinRetryMs: JOIN_RETRY_MS,
+    founding:
+      founding === undefined
+        ? undefined
+        : {
+            admitted: setup.peers,
+            welcome: {
+              type: 'welcome',
+              servicePrivateKey: founding.servicePrivateKey,
+              serviceCertificatePem: setup.serviceCertificatePem,
+              nodeCertificatePem: '',
+              ledgerSecret: founding.ledgerSecret,
+            },
+          },
+    configs: {
+      replica: replicaConfig,
+      rpc: { pendingMax: RPC_PENDING_MAX } satisfies RpcConfig,
+      channel: channelConfig,
+      executor: executorConfig,
+      session: sessionConfig,
+    },
+  }
+}
+
+export interface RunNodeOptions extends Pick<
+  LiveHostOptions,
+  'ledger' | 'keyring' | 'randomBytes' | 'random' | 'onTrace' | 'onDefect' | 'checkInvariants'
+> {
+  readonly setup: NodeSetup
+  readonly crypto: Crypto
+  readonly apps: readonly App[]
+  readonly bus: Bus
+  readonly observe?: (envelope: Envelope, effects: readonly Effect[], state: string) => void
+}
+
+/** Starts a node on a connected bus. It runs until `stop`, or until a defect stops it. */
+export function runNode(options: RunNodeOptions): LiveHost {
+  const { setup, bus, crypto, apps } = options
+  const host = new LiveHost({ ...options, catalogue: catalogue() })
+  const deliver = (to: string) => (message: BusMessage) => {
+    const { subject, reply, payload } = message
+    const event: HostEvent = { type: 'received', subject, reply, payload }
+    host.post('bus', to, event)
+  }
+  const toNode = deliver('node')
+  // One subscription for everything addressed to this node, so that NATS' order is the mailbox's order.
+  bus.subscribe(nodeSubjects(setup.service, setup.nodeId), (message) => {
+    const parsed = parseNodeSubject(setup.service, setup.nodeId, message.subject)
+    if (parsed === undefined) return
+    if (parsed.kind === 'hello') toNode(message)
+    else if (parsed.kind === 'channelFrame') deliver(`channel/${parsed.peer}`)(message)
+    else if (host.kernel.has(`session/${parsed.session}`)) deliver(`session/${parsed.session}`)(message)
+    else refuseUnknownSession(bus, message)
+  })
+  bus.subscribe(sessionSubject(setup.service), toNode, { queue: 'nodes' })
+  bus.subscribe(rpcSubject(setup.service), deliver('rpc'), { queue: 'nodes' })
+  host.start('node', 'node', nodeConfig(setup, crypto, apps))
+  return host
+}
+
+/** A session this node does not have (any more): its client learns at once instead of waiting for an answer. */
+function refuseUnknownSession(bus: Bus, { reply }: BusMessage): void {
+  if (reply === undefined) return
+  const refusal = encodeHello({
+    type: 'sessionRefusal',
+    code: 'ResourceNotFound',
+    message: 'no such session on this node',
+  })
+  bus.publish(reply, refusal)
+}

@@ -1,0 +1,258 @@
+// Random access to the ledger, in LMDB: where an entry lies, which seqnos are signatures, where views begin; and small
+// durable values of the node. A cache of the ledger files: it can be thrown away and rebuilt from them.
+// The rule to remember: writes are precomputed batches, durable when the returned promise resolves (`.flushed`,
+// exemplars §4.3), and reads see nothing earlier. Actors never read this.
+import { realpathSync, mkdirSync } from 'node:fs'
+import { open, type RootDatabase } from 'lmdb'
+import { invariant } from '../protocols/errors.ts'
+import { utf8 } from '../protocols/codec/bytes.ts'
+import type { FileSystem } from './ledger/files.ts'
+import { type EntryVisitor, walkLedger } from './ledger/inspect.ts'
+
+export interface EntryLocation {
+  /** First seqno of the chunk, which is in its file's name. */
+  readonly chunkFirst: number
+  /** Of the entry in the file. */
+  readonly offset: number
+  readonly sizeBytes: number
+}
+
+export interface IndexedEntry extends EntryLocation {
+  readonly seqno: number
+  readonly view: number
+  readonly signature: boolean
+}
+
+export interface ViewStart {
+  readonly view: number
+  /** First entry of that view. */
+  readonly seqno: number
+}
+
+/** Keys: one byte of kind, then a big-endian u64, so that LMDB's byte order is the order of seqnos. */
+const LOCATION = 1
+const SIGNATURE = 2
+const VIEW_START = 3
+const SAVED = 4
+const LOCATION_BYTES = 16
+const SAVED_KEY_BYTES_MAX = 256
+/** Puts per LMDB transaction while rebuilding. */
+const REBUILD_BATCH = 10_000
+const NOTHING = new Uint8Array(0)
+
+function seqnoKey(kind: number, seqno: number): Uint8Array {
+  const key = new Uint8Array(9)
+  const view = new DataView(key.buffer)
+  view.setUint8(0, kind)
+  view.setUint32(1, Math.floor(seqno / 2 ** 32))
+  view.setUint32(5, seqno % 2 ** 32)
+  return key
+}
+
+const readU64 = (bytes: Uint8Array, at: number): number => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
+  return view.getUint32(0) * 2 ** 32 + view.getUint32(4)
+}
+
+const keySeqno = (key: Uint8Array): number => readU64(key, 1)
+
+function savedKey(name: string): Uint8Array {
+  const text = utf8(name)
+  invariant(
+    text.length > 0 && text.length <= SAVED_KEY_BYTES_MAX,
+    `name of a saved value: 1 to ${SAVED_KEY_BYTES_MAX} bytes`,
+  )
+  const key = new Uint8Array(1 + text.length)
+  key[0] = SAVED
+  key.set(text, 1)
+  return key
+}
+
+function encodeLocation({ chunkFirst, offset, sizeBytes }: EntryLocation): Uint8Array {
+  const bytes = new Uint8Array(LOCATION_BYTES)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, Math.floor(chunkFirst / 2 ** 32))
+  view.setUint32(4, chunkFirst % 2 ** 32)
+  view.setUint32(8, offset)
+  view.setUint32(12, sizeBytes)
+  return bytes
+}
+
+/** Environments open in this process: LMDB does not survive opening one twice (exemplars §4.3). */
+const openPaths = new Set<string>()
+
+export class LedgerIndex {
+  readonly path: string
+  readonly #db: RootDatabase<Uint8Array, Uint8Array>
+  #viewHistory: ViewStart[]
+  /** Highest seqno put so far, flushed or not. */
+  #lastSeqno: number
+  #firstSeqno = 0
+  #closed = false
+
+  constructor(path: string) {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    this.path = realpathSync(path)
+    invariant(!openPaths.has(this.path), `the index at ${this.path} is already open in this process`)
+    this.#db = open<Uint8Array, Uint8Array>({
+      path: `${this.path}/index.mdb`,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    })
+    openPaths.add(this.path)
+    // Reader slots of a killed process would keep old pages alive and grow the file.
+    this.#db.readerCheck()
+    this.#viewHistory = [...this.#range(VIEW_START, 0, Number.MAX_SAFE_INTEGER)].map(([seqno, value]) => ({
+      view: readU64(value, 0),
+      seqno,
+    }))
+    this.#lastSeqno = this.#lastBefore(LOCATION, Number.MAX_SAFE_INTEGER) ?? 0
+    for (const [seqno] of this.#range(LOCATION, 0, Number.MAX_SAFE_INTEGER)) {
+      this.#firstSeqno = seqno
+      break
+    }
+  }
+
+  *#range(kind: number, from: number, to: number): Generator<[number, Uint8Array]> {
+    for (const { key, value } of this.#db.getRange({ start: seqnoKey(kind, from), end: seqnoKey(kind, to) }))
+      yield [keySeqno(key), value]
+  }
+
+  #lastBefore(kind: number, seqno: number): number | undefined {
+    for (const { key } of this.#db.getRange({
+      start: seqnoKey(kind, seqno),
+      end: seqnoKey(kind, 0),
+      reverse: true,
+      limit: 1,
+    }))
+      return keySeqno(key)
+    return undefined
+  }
+
+  /** Highest seqno indexed; 0 when empty. */
+  get lastSeqno(): number {
+    return this.#lastSeqno
+  }
+
+  /** Indexes entries, ascending and continuing what is there. Resolves when durable. */
+  put(entries: readonly IndexedEntry[]): Promise<void> {
+    return this.#write(() => {
+      for (const entry of entries) {
+        const { seqno, view } = entry
+        invariant(
+          this.#lastSeqno === 0 || seqno === this.#lastSeqno + 1,
+          `index: seqno ${seqno} after ${this.#lastSeqno}`,
+        )
+        this.#lastSeqno = seqno
+        if (this.#firstSeqno === 0) this.#firstSeqno = seqno
+        this.#put(seqnoKey(LOCATION, seqno), encodeLocation(entry))
+        if (entry.signature) this.#put(seqnoKey(SIGNATURE, seqno), NOTHING)
+        if (view === this.#viewHistory.at(-1)?.view) continue
+        this.#viewHistory.push({ view, seqno })
+        this.#put(seqnoKey(VIEW_START, seqno), seqnoKey(0, view).subarray(1))
+      }
+    })
+  }
+
+  /** Removes everything after `afterSeqno`. Resolves when durable. */
+  truncate(afterSeqno: number): Promise<void> {
+    return this.#write(() => {
+      for (let seqno = this.#lastSeqno; seqno > afterSeqno && seqno >= this.#firstSeqno; seqno--) {
+        for (const kind of [LOCATION, SIGNATURE, VIEW_START]) {
+          const removed: Promise<boolean> = this.#db.remove(seqnoKey(kind, seqno))
+          this.#observe(removed)
+        }
+      }
+      this.#lastSeqno = Math.min(this.#lastSeqno, afterSeqno)
+      if (this.#lastSeqno < this.#firstSeqno) this.#lastSeqno = this.#firstSeqno = 0
+      this.#viewHistory = this.#viewHistory.filter(({ seqno }) => seqno <= afterSeqno)
+    })
+  }
+
+  /** Keeps a small value under a name of up to 256 bytes; the last one wins. Resolves when durable. */
+  save(name: string, bytes: Uint8Array): Promise<void> {
+    return this.#write(() => this.#put(savedKey(name), bytes))
+  }
+
+  load(name: string): Uint8Array | undefined {
+    const bytes = this.#db.getBinary(savedKey(name))
+    return bytes === undefined ? undefined : new Uint8Array(bytes)
+  }
+
+  location(seqno: number): EntryLocation | undefined {
+    const bytes = this.#db.getBinary(seqnoKey(LOCATION, seqno))
+    if (bytes === undefined) return undefined
+    const view = new DataView(bytes.buffer, bytes.byteOffset, LOCATION_BYTES)
+    return { chunkFirst: readU64(bytes, 0), offset: view.getUint32(8), sizeBytes: view.getUint32(12) }
+  }
+
+  /** The first signature transaction at or after `seqno`: the one that covers it is at least seqno + 1. */
+  nextSignature(seqno: number): number | undefined {
+    for (const [found] of this.#range(SIGNATURE, seqno, Number.MAX_SAFE_INTEGER)) return found
+    return undefined
+  }
+
+  /** The last signature transaction at or before `seqno`. */
+  previousSignature(seqno: number): number | undefined {
+    return this.#lastBefore(SIGNATURE, seqno)
+  }
+
+  /** First seqno of every view, ascending. */
+  get viewHistory(): readonly ViewStart[] {
+    return this.#viewHistory
+  }
+
+  /** View of an indexed entry. */
+  viewAt(seqno: number): number | undefined {
+    if (seqno > this.#lastSeqno) return undefined
+    return this.#viewHistory.findLast((start) => start.seqno <= seqno)?.view
+  }
+
+  #put(key: Uint8Array, value: Uint8Array): void {
+    this.#observe(this.#db.put(key, value))
+  }
+
+  /** Failures of single puts are those of their batch, which is awaited. */
+  #observe(written: Promise<boolean>): void {
+    written.catch(() => undefined)
+  }
+
+  async #write(puts: () => void): Promise<void> {
+    invariant(!this.#closed, 'the index is closed')
+    const batch = this.#db.batch(puts)
+    const { flushed } = this.#db
+    await batch
+    await flushed
+    // A read transaction opened earlier in this turn would hide what has just been written.
+    this.#db.resetReadTxn()
+  }
+
+  /** Resolves when everything put is durable and the environment is closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#db.flushed
+    await this.#db.close()
+    openPaths.delete(this.path)
+  }
+}
+
+/** Opens or creates the index in a directory of its own. */
+export const openIndex = (path: string): LedgerIndex => new LedgerIndex(path)
+
+/**
+ * Fills the index from the ledger files, chunk by chunk; what it held before of the ledger is removed, saved values stay.
+ * @throws StorageError, CorruptDataError (see walkLedger).
+ */
+export async function rebuildIndex(index: LedgerIndex, ledgerDirectory: string, files?: FileSystem): Promise<void> {
+  while (index.lastSeqno > 0) await index.truncate(Math.max(0, index.lastSeqno - REBUILD_BATCH))
+  let found: IndexedEntry[] = []
+  const onEntry: EntryVisitor = (chunk, { seqno, view, signature, offset, size }) => {
+    found.push({ seqno, view, signature, offset, sizeBytes: size, chunkFirst: chunk.first })
+  }
+  const chunks = walkLedger(ledgerDirectory, files === undefined ? { onEntry } : { onEntry, files })
+  while (chunks.next().done !== true) {
+    for (let at = 0; at < found.length; at += REBUILD_BATCH) await index.put(found.slice(at, at + REBUILD_BATCH))
+    found = []
+  }
+}

@@ -1,0 +1,276 @@
+// Goal: every message between nodes survives the wire, and no bytes whatsoever make the decoder crash, over-allocate or reach a wrong actor.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { AppRequest, AppResponse, Caller } from '../../../protocols/app.ts'
+import { DecodeError, EMPTY, fromUtf8 } from '../../../protocols/codec/bytes.ts'
+import type { LogRecord } from '../../../protocols/consensus/log.ts'
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  isPeerMessage,
+  type PeerEnvelope,
+  type PeerMessage,
+} from '../../../protocols/consensus/peer-codec.ts'
+import { InvariantViolation } from '../../../protocols/errors.ts'
+import { nodeId, seqno, view } from '../../../protocols/ids.ts'
+import { ENTRY_BYTES_MAX, REQUEST_BODY_BYTES_MAX } from '../../../protocols/limits.ts'
+import { FRAME_PLAINTEXT_BYTES_MAX } from '../../../protocols/session/frame.ts'
+import { RESPONSE_BODY_BYTES_MAX, VERBS } from '../../../protocols/session/messages.ts'
+
+const SEED = { seed: 1, numRuns: 300 }
+
+const u31 = fc.nat(2 ** 31 - 1)
+const index = fc.nat(2 ** 48)
+const bytes = fc.uint8Array({ maxLength: 200 })
+const electionType = fc.constantFrom('PreVote' as const, 'RegularVote' as const)
+const hex64 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b).toString('hex'))
+const caller: fc.Arbitrary<Caller> = fc.oneof(
+  fc.constant({ kind: 'anonymous' as const }),
+  hex64.map((id) => ({ kind: 'certificate' as const, id })),
+)
+const request: fc.Arbitrary<AppRequest> = fc.record({
+  id: fc.nat(2 ** 32 - 1),
+  verb: fc.constantFrom(...VERBS),
+  path: fc
+    .string({ maxLength: 40, unit: 'binary' })
+    .filter((text) => fromUtf8(new TextEncoder().encode(text)) === text),
+  body: bytes,
+})
+const response: fc.Arbitrary<AppResponse> = fc.record({
+  id: fc.nat(2 ** 32 - 1),
+  status: fc.nat(999),
+  contentType: fc.constantFrom('json' as const, 'bytes' as const, 'none' as const),
+  body: bytes,
+  txId: fc.option(fc.record({ view: u31.map(view), seqno: index.map(seqno) }), { nil: undefined }),
+})
+
+const record = fc.record({
+  kind: fc.constantFrom('transaction' as const, 'signature' as const, 'reconfiguration' as const),
+  bytes,
+  nodes: fc.array(hex64.map(nodeId), { maxLength: 5 }),
+})
+const appendEntries: fc.Arbitrary<PeerMessage> = fc
+  .record({
+    view: u31,
+    prevIdx: index,
+    prevView: u31,
+    viewOfIdx: u31,
+    leaderCommitIdx: index,
+    drafts: fc.array(record, { maxLength: 20 }),
+  })
+  .map(({ drafts, ...header }) => ({
+    type: 'AppendEntries',
+    ...header,
+    idx: header.prevIdx + drafts.length,
+    records: drafts.map(({ kind, bytes: entry, nodes }, i): LogRecord => {
+      const common = { seqno: header.prevIdx + 1 + i, view: header.viewOfIdx, kind, bytes: entry }
+      return kind === 'reconfiguration' ? { ...common, nodes } : common
+    }),
+  }))
+
+const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>> = {
+  AppendEntries: appendEntries,
+  AppendEntriesResponse: fc.record({
+    type: fc.constant('AppendEntriesResponse' as const),
+    view: u31,
+    lastLogIdx: index,
+    success: fc.boolean(),
+  }),
+  RequestVote: fc.record({
+    type: fc.constant('RequestVote' as const),
+    view: u31,
+    lastCommittableIdx: index,
+    viewOfLastCommittableIdx: u31,
+    electionType,
+  }),
+  RequestVoteResponse: fc.record({
+    type: fc.constant('RequestVoteResponse' as const),
+    view: u31,
+    voteGranted: fc.boolean(),
+    electionType,
+  }),
+  ProposeRequestVote: fc.record({ type: fc.constant('ProposeRequestVote' as const), view: u31 }),
+  forward: fc.record({
+    type: fc.constant('forward' as const),
+    token: index,
+    caller,
+    activeView: u31,
+    requests: fc.array(request, { minLength: 1, maxLength: 10 }),
+  }),
+  forwarded: fc.record({
+    type: fc.constant('forwarded' as const),
+    token: index,
+    view: u31,
+    responses: fc.array(response, { minLength: 1, maxLength: 10 }),
+  }),
+  joinRequest: fc.constant({ type: 'joinRequest' as const }),
+  welcome: fc.record({
+    type: fc.constant('welcome' as const),
+    servicePrivateKey: bytes,
+    serviceCertificatePem: fc.string({ maxLength: 100 }),
+    nodeCertificatePem: fc.string({ maxLength: 100 }),
+    ledgerSecret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  }),
+}
+const anyMessage = fc.oneof(...Object.values(messages))
+
+const actorOf = (message: PeerMessage): string => {
+  if (message.type === 'forward' || message.type === 'forwarded') return 'executor'
+  return message.type === 'joinRequest' || message.type === 'welcome' ? 'node' : 'replica'
+}
+const envelope = (message: PeerMessage): PeerEnvelope => ({
+  fromActor: actorOf(message),
+  toActor: actorOf(message),
+  message,
+})
+const encodeOne = (message: PeerMessage): Uint8Array => {
+  const [first, ...rest] = encodePeerMessage(envelope(message))
+  expect(rest).toEqual([])
+  return first!
+}
+
+describe('round trip', () => {
+  it.each(Object.keys(messages) as PeerMessage['type'][])('%s', (type) => {
+    fc.assert(
+      fc.property(messages[type], (message) => {
+        expect(isPeerMessage(message)).toBe(true)
+        expect(decodePeerMessage(encodeOne(message))).toEqual(envelope(message))
+      }),
+      SEED,
+    )
+  })
+
+  it('gives every entry memory of its own', () => {
+    const records: LogRecord[] = [{ seqno: 1, view: 2, kind: 'transaction', bytes: Uint8Array.of(1, 2, 3) }]
+    const wire = encodeOne({
+      type: 'AppendEntries',
+      view: 2,
+      prevIdx: 0,
+      prevView: 0,
+      idx: 1,
+      viewOfIdx: 2,
+      leaderCommitIdx: 0,
+      records,
+    })
+    const { message } = decodePeerMessage(wire)
+    wire.fill(0xff)
+    expect(message).toMatchObject({ records })
+    expect(message.type === 'AppendEntries' && message.records[0]!.bytes.buffer.byteLength).toBe(3)
+  })
+
+  it('splits batches that do not fit one frame, under one token', () => {
+    const body = new Uint8Array(REQUEST_BODY_BYTES_MAX)
+    const requests = [1, 2, 3].map((id): AppRequest => ({ id, verb: 'POST', path: '/app/x', body }))
+    const frames = encodePeerMessage(
+      envelope({ type: 'forward', token: 7, caller: { kind: 'anonymous' }, activeView: 2, requests }),
+    )
+    expect(frames.length).toBe(3)
+    const decoded = frames.map((frame) => decodePeerMessage(frame).message)
+    expect(
+      decoded.flatMap((message) => (message.type === 'forward' ? message.requests.map(({ id }) => id) : [])),
+    ).toEqual([1, 2, 3])
+    expect(decoded.map((message) => message.type === 'forward' && message.token)).toEqual([7, 7, 7])
+  })
+
+  it('carries the largest entry, and replaces the largest response of a session, which is a little too large', () => {
+    const records: LogRecord[] = [{ seqno: 1, view: 2, kind: 'transaction', bytes: new Uint8Array(ENTRY_BYTES_MAX) }]
+    const frame = encodeOne({
+      type: 'AppendEntries',
+      view: 2,
+      prevIdx: 0,
+      prevView: 0,
+      idx: 1,
+      viewOfIdx: 2,
+      leaderCommitIdx: 0,
+      records,
+    })
+    expect(frame.length).toBeLessThanOrEqual(FRAME_PLAINTEXT_BYTES_MAX)
+    const large: AppResponse = {
+      id: 1,
+      status: 200,
+      contentType: 'bytes',
+      body: new Uint8Array(RESPONSE_BODY_BYTES_MAX),
+      txId: undefined,
+    }
+    const { message } = decodePeerMessage(encodeOne({ type: 'forwarded', token: 1, view: 2, responses: [large] }))
+    expect(message).toMatchObject({ responses: [{ id: 1, status: 500 }] })
+  })
+})
+
+describe('refusals', () => {
+  it('refuses to send what nodes do not say', () => {
+    const vote: PeerMessage = { type: 'ProposeRequestVote', view: 2 }
+    expect(() => encodePeerMessage({ fromActor: 'session/1', toActor: 'replica', message: vote })).toThrow(
+      InvariantViolation,
+    )
+    expect(() => encodePeerMessage({ fromActor: 'replica', toActor: 'executor', message: vote })).toThrow(
+      InvariantViolation,
+    )
+    const gap: LogRecord[] = [{ seqno: 9, view: 2, kind: 'transaction', bytes: EMPTY }]
+    expect(() =>
+      encodeOne({
+        type: 'AppendEntries',
+        view: 2,
+        prevIdx: 0,
+        prevView: 0,
+        idx: 1,
+        viewOfIdx: 2,
+        leaderCommitIdx: 0,
+        records: gap,
+      }),
+    ).toThrow(InvariantViolation)
+    expect(isPeerMessage({ type: 'execute' })).toBe(false)
+    expect(isPeerMessage({ type: 'toString' })).toBe(false)
+  })
+
+  it('reaches no actor but the one a message is meant for', () => {
+    const wire = encodeOne({ type: 'ProposeRequestVote', view: 2 })
+    for (const [offset, value] of [
+      [0, 2],
+      [1, 99],
+      [1, 16],
+      [2, 9],
+      [3, 1],
+      [3, 200],
+    ] as const) {
+      const changed = wire.slice()
+      changed[offset] = value
+      expect(() => decodePeerMessage(changed)).toThrow(DecodeError)
+    }
+  })
+
+  it('does not believe a count', () => {
+    const wire = encodeOne({
+      type: 'AppendEntries',
+      view: 2,
+      prevIdx: 0,
+      prevView: 0,
+      idx: 0,
+      viewOfIdx: 2,
+      leaderCommitIdx: 0,
+      records: [],
+    })
+    wire.set([0xff, 0xff, 0xff, 0xff], wire.length - 4)
+    expect(() => decodePeerMessage(wire)).toThrow(DecodeError)
+  })
+
+  it('is total: any bytes, and any message cut or changed, decode or are refused', () => {
+    const decodes = (input: Uint8Array): void => {
+      try {
+        decodePeerMessage(input)
+      } catch (error) {
+        expect(error).toBeInstanceOf(DecodeError)
+      }
+    }
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), decodes), SEED)
+    fc.assert(
+      fc.property(anyMessage, fc.nat(), fc.nat(255), fc.nat(), (message, at, value, cut) => {
+        const wire = encodeOne(message).slice()
+        wire[at % wire.length] = value
+        decodes(wire)
+        decodes(wire.subarray(0, cut % wire.length))
+      }),
+      SEED,
+    )
+  })
+})
