@@ -1,22 +1,14 @@
 // The contract between what decides (actors) and what performs (hosts). DESIGN §3.
 // An actor is a pure step function: it returns its next state and, as data, what should happen. It performs nothing.
 // The rule to remember: results never return from effects; they come back later as events.
-import type { Effect } from './effects.ts'
+import type { Address, Effect, Message } from './effects.ts'
 
-/**
- * `replica`, `session/3f…`: an actor of this node. `replica@<node id>`: the actor of that name on another node;
- * the host carries it over the node-to-node channel (at most once, FIFO per pair while the channel lives).
- */
-export type Address = string
+export type { Address, Message } from './effects.ts'
 
 /** The node an address names, or undefined for this node. */
 export function splitAddress(address: Address): { readonly actor: string; readonly node: string | undefined } {
   const at = address.indexOf('@')
   return at < 0 ? { actor: address, node: undefined } : { actor: address.slice(0, at), node: address.slice(at + 1) }
-}
-
-export interface Message {
-  readonly type: string
 }
 
 export interface Envelope<E extends Message = Message> {

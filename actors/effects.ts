@@ -2,7 +2,16 @@
 // The rule to remember: a `send` or `publish` listed after an `append` with `flush` waits until that append is durable; others do not wait.
 import type { HashName, SignatureFormat } from '../protocols/crypto/crypto.ts'
 import type { LogRecord } from '../protocols/consensus/log.ts'
-import type { Address, Message } from './actor.ts'
+
+/**
+ * `replica`, `session/3f…`: an actor of this node. `replica@<node id>`: the actor of that name on another node;
+ * the host carries it over the node-to-node channel (at most once, FIFO per pair while the channel lives).
+ */
+export type Address = string
+
+export interface Message {
+  readonly type: string
+}
 
 export type Effect =
   /**

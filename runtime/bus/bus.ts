@@ -19,9 +19,15 @@ export interface Subscription {
 }
 
 export interface Bus {
-  /** Throws RangeError if the payload exceeds `payloadBytesMax`. Payload must not be changed afterwards. */
+  /**
+   * Throws RangeError if the payload exceeds `payloadBytesMax` or a subject is no literal subject. Payload must not be
+   * changed afterwards. Does nothing during an outage and after `close`.
+   */
   publish(subject: string, payload: Uint8Array, options?: { readonly reply?: string }): void
-  /** `onMessage` must only copy and enqueue; an exception in it is reported through `onDefect`, never thrown into the transport. */
+  /**
+   * Throws RangeError for an invalid subject or queue, Error after `close`. Survives outages.
+   * `onMessage` must only enqueue; an exception in it is reported through `onDefect`, never thrown into the transport.
+   */
   subscribe(
     subject: string,
     onMessage: (message: BusMessage) => void,
@@ -29,9 +35,10 @@ export interface Bus {
   ): Subscription
   /** A fresh subject prefix for replies to this connection. */
   newInbox(): string
+  /** Called at every change; not for the status at the time of the call (a new bus is connected). */
   onStatus(listener: (status: BusStatus) => void): void
   readonly payloadBytesMax: number
-  /** Resolves when everything published before has reached the server. */
+  /** Resolves when everything published before has reached the server; rejects if the connection breaks before, or is closed. */
   flush(): Promise<void>
   /** Closes within a bounded time, even while the server is away. */
   close(): Promise<void>

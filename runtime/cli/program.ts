@@ -22,7 +22,7 @@ export const EXIT_USAGE = 2
 
 export function buildProgram(): Command {
   const program = new Command('concordat')
-    .description('The Confidential Consortium Framework as an actor runtime over NATS.')
+    .description('the Confidential Consortium Framework as an actor runtime over NATS')
     .version(VERSION)
     .showHelpAfterError('(add --help for what it understands)')
     .exitOverride()
@@ -45,7 +45,7 @@ export function explain(error: unknown, write: (text: string) => void): number {
   // Commander has written its message already; asking for help or the version is no error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
   if (error instanceof UsageError) {
-    write(`concordat: ${error.message}\n`)
+    write(`concordat: ${error.message}\n(add --help to the command for what it understands)\n`)
     return EXIT_USAGE
   }
   const isExpected = error instanceof Problem || error instanceof CorruptDataError || error instanceof StorageError

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DecodeError } from '../../protocols/codec/bytes.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { CorruptDataError } from '../../protocols/errors.ts'
-import { decodeChunk, parseLedgerFileName } from '../../protocols/ledger/chunk.ts'
+import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from '../../protocols/ledger/chunk.ts'
 import {
   finishVerification,
   startVerification,
@@ -30,7 +30,7 @@ export type LedgerReport =
   | ({
       readonly ok: true
       readonly files: number
-      /** Bytes after the last whole entry of the open chunk: never acknowledged, cut at the next start. */
+      /** Bytes that belong to no whole entry of an open chunk: never acknowledged, cut at the next start. */
       readonly tornBytes: number
     } & LedgerSummary)
   | { readonly ok: false; readonly files: number; readonly failure: LedgerFailure }
@@ -58,8 +58,11 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
     let bytesDone = 0
     for (const name of names) {
       const bytes = new Uint8Array(readFileSync(join(directory, name)))
-      state = verifyFile(state, name, bytes)
-      tornBytes = tornBytesOf(bytes)
+      if (isJustCreated(name, bytes)) tornBytes += bytes.length
+      else {
+        state = verifyFile(state, name, bytes)
+        tornBytes += decodeChunk(bytes).tornBytes
+      }
       files++
       bytesDone += bytes.length
       options.onProgress?.(bytesDone, bytesTotal)
@@ -72,6 +75,10 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
     throw error
   }
 }
+
+/** A crash right after a chunk was created leaves it without a whole header: torn, not corrupt. */
+const isJustCreated = (name: string, bytes: Uint8Array): boolean =>
+  bytes.length < CHUNK_HEADER_BYTES && parseLedgerFileName(name)?.committed === false
 
 /** Carries a fault and the seqno it was found at out of the loop over files. */
 class EntryFault extends Error {
@@ -109,9 +116,4 @@ function seqnoAt(name: string, bytes: Uint8Array, offset: number): number | unde
     if (error instanceof DecodeError) return undefined
     throw error
   }
-}
-
-function tornBytesOf(bytes: Uint8Array): number {
-  const chunk = decodeChunk(bytes)
-  return chunk.complete ? 0 : Math.max(0, bytes.length - chunk.end)
 }

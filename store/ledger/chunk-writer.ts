@@ -130,21 +130,27 @@ export class ChunkWriter {
 
   /**
    * Removes entries after `afterSeqno`. From the back, so that an interruption leaves a longer ledger, never a hole.
+   * `durably`: synchronised before it returns. Otherwise a crash could mix removed entries with those that replace
+   * them, and only the Merkle tree would notice.
    * @throws StorageError or BrokenChunk: the ledger must not be written any more.
    */
-  cutAfter(afterSeqno: number): void {
-    for (let chunk = this.chunks.at(-1); chunk !== undefined && chunk.last > afterSeqno; chunk = this.chunks.at(-1)) {
-      if (chunk.first <= afterSeqno) {
-        chunk.cut(afterSeqno)
-        chunk.lastIsCommittable = isSignatureEntry(readEntries(chunk, afterSeqno, afterSeqno, 0)[0]!.bytes)
-        this.dirty.add(chunk)
-        return
-      }
+  cutAfter(afterSeqno: number, durably: boolean): void {
+    let removed = false
+    for (let chunk = this.chunks.at(-1); chunk !== undefined && chunk.first > afterSeqno; chunk = this.chunks.at(-1)) {
       this.#options.files.unlink(chunk.file.path)
       this.directoryDirty = true
+      removed = true
       this.chunks.pop()
       this.#release(chunk)
     }
+    const last = this.chunks.at(-1)
+    if (last !== undefined && last.last > afterSeqno) {
+      last.cut(afterSeqno)
+      last.lastIsCommittable = isSignatureEntry(readEntries(last, afterSeqno, afterSeqno, 0)[0]!.bytes)
+      this.dirty.add(last)
+      if (durably) last.file.datasyncNow()
+    }
+    if (removed && durably) this.#options.files.syncDirectoryNow(this.#options.directory)
   }
 
   /**

@@ -1,8 +1,9 @@
 // Reads entries from committed chunks, which never change. Keeps a handful of them open (CCF facts §3.1: five).
 // The rule to remember: what is read is checked against the positions table and the entry's own seqno; anything else is
 // CorruptDataError, never a wrong answer.
+import { DecodeError } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError } from '../../protocols/errors.ts'
-import { ENTRY_PREFIX_BYTES, entryLengthAt } from '../../protocols/ledger/entry.ts'
+import { decodeEntryHeader } from '../../protocols/ledger/entry.ts'
 import { type File, type FileSystem, joinPath } from './files.ts'
 import { type Positions, readPositions } from './positions.ts'
 
@@ -89,9 +90,6 @@ export interface StoredEntry {
   readonly bytes: Uint8Array
 }
 
-/** Offset of the version (= seqno) in an entry: behind the prefix and the entry type (CCF facts §3.4). */
-const VERSION_OFFSET = ENTRY_PREFIX_BYTES + 1
-
 /**
  * Entries `from` to at most `to` of one chunk, as many as fit `bytesMax` but at least one. Views on one buffer.
  * @throws StorageError; CorruptDataError when the file does not hold what its table says.
@@ -114,9 +112,11 @@ export function readEntries(chunk: ReadableChunk, from: number, to: number, byte
 }
 
 function checkEntry(path: string, offset: number, size: number, entry: Uint8Array, seqno: number): void {
-  if (entry.length !== size || entryLengthAt(entry, 0) !== size || size < VERSION_OFFSET + 8)
-    throw new CorruptDataError(path, offset, `entry ${seqno} does not have the ${size} bytes its position says`)
-  const view = new DataView(entry.buffer, entry.byteOffset + VERSION_OFFSET, 8)
-  const found = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32
-  if (found !== seqno) throw new CorruptDataError(path, offset, `entry of seqno ${found} instead of ${seqno}`)
+  if (entry.length !== size) throw new CorruptDataError(path, offset, `entry ${seqno} ends after ${entry.length} bytes`)
+  try {
+    const found = decodeEntryHeader(entry).seqno
+    if (found !== seqno) throw new CorruptDataError(path, offset, `entry of seqno ${found} instead of ${seqno}`)
+  } catch (error) {
+    throw error instanceof DecodeError ? new CorruptDataError(path, offset, `entry ${seqno}: ${error.message}`) : error
+  }
 }

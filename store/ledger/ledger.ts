@@ -275,8 +275,8 @@ export class Ledger {
   }
 
   /**
-   * Removes everything after `afterSeqno`, which must not be below the committed seqno. Flushes waiting for removed
-   * entries are answered with what is left.
+   * Removes everything after `afterSeqno`, which must not be below the committed seqno; durable when it returns (unless
+   * the policy is `never`). Flushes waiting for removed entries are answered with what is left.
    */
   truncate(afterSeqno: number): StorageError | undefined {
     invariant(afterSeqno >= this.#committedSeqno, `truncation to ${afterSeqno} below committed ${this.#committedSeqno}`)
@@ -286,7 +286,7 @@ export class Ledger {
     this.#pending = this.#pending.slice(0, Math.max(0, afterSeqno - this.#writtenSeqno))
     this.#pendingBytes = this.#pending.reduce((sum, entry) => sum + entry.bytes.length, 0)
     try {
-      this.#writer.cutAfter(afterSeqno)
+      this.#writer.cutAfter(afterSeqno, this.#policy !== 'never')
     } catch (error) {
       const failure = asFailure(error)
       this.#fail(failure)
@@ -340,6 +340,18 @@ export class Ledger {
       if (room <= 0) break
     }
     return entries
+  }
+
+  /** Where a written entry lies, for the index; undefined when the ledger does not hold it or has not written it yet. */
+  locate(
+    seqno: number,
+  ): { readonly chunkFirst: number; readonly offset: number; readonly sizeBytes: number } | undefined {
+    if (seqno < this.#firstSeqno || seqno > this.#writtenSeqno) return undefined
+    const found = this.#committed.find(seqno) ?? this.#writer.find(seqno)
+    invariant(found !== undefined, `no chunk holds seqno ${seqno}`)
+    const { first, positions, end } = found.chunk
+    const offset = positions.at(seqno - first, end)
+    return { chunkFirst: first, offset, sizeBytes: positions.at(seqno + 1 - first, end) - offset }
   }
 
   #readWritten(from: number, to: number, bytesMax: number): StoredEntry[] {

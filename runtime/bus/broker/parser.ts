@@ -46,6 +46,9 @@ const SPACE = 32
 const TAB = 9
 const CR = 13
 const LF = 10
+/** Anything but space, tab and line ends. */
+const isWordByte = (b: number): boolean => b > SPACE || (b !== SPACE && b !== LF && b !== CR && b !== TAB)
+
 const ARGUMENTS_MAX = 5
 const NUMBER_DIGITS_MAX = 9
 const HELD_BYTES_MIN = 512
@@ -188,25 +191,23 @@ export class ProtocolParser implements Publication {
     const end = Math.min(bytes.length, limit)
     const words = this.#arguments
     let count = -1
-    let start = -1
-    for (let i = from; i < end; i++) {
-      const b = bytes[i]!
-      if (b > SPACE || (b !== SPACE && b !== LF && b !== CR && b !== TAB)) {
-        if (start < 0) start = i
-        continue
-      }
-      if (start >= 0) {
+    let i = from
+    while (i < end) {
+      const start = i
+      while (i < end && isWordByte(bytes[i]!)) i++
+      if (i === end) return -1
+      if (i > start) {
         if (count >= 0 && count < ARGUMENTS_MAX) {
           words[2 * count] = start
           words[2 * count + 1] = i
         }
         count++
-        start = -1
       }
-      if (b === LF) {
+      if (bytes[i] === LF) {
         this.#argumentCount = count
         return i
       }
+      i++
     }
     return -1
   }

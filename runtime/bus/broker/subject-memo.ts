@@ -4,6 +4,8 @@ import type { Filter, Match, Sublist } from '../sublist.ts'
 import type { Publication } from './parser.ts'
 
 const SUBJECT_BYTES_MAX = 256
+/** Beyond this a native comparison is faster than a loop. */
+const LOOP_BYTES_MAX = 48
 const UNDERSCORE = 95
 
 /** A subject in Latin-1 (bytes as they came) and the subscriptions it matches. */
@@ -13,7 +15,7 @@ export interface Resolved<S> {
 }
 
 export class SubjectMemo<S extends Filter> {
-  readonly #bytes = new Uint8Array(SUBJECT_BYTES_MAX)
+  readonly #bytes = Buffer.alloc(SUBJECT_BYTES_MAX)
   #length = -1
   #version = -1
   #resolved: Resolved<S> | undefined
@@ -37,8 +39,9 @@ export class SubjectMemo<S extends Filter> {
     return (this.#resolved = resolved)
   }
 
-  #isSame(bytes: Uint8Array, start: number, end: number): boolean {
+  #isSame(bytes: Buffer, start: number, end: number): boolean {
     if (end - start !== this.#length) return false
+    if (this.#length > LOOP_BYTES_MAX) return bytes.compare(this.#bytes, 0, this.#length, start, end) === 0
     // backwards: subjects of one service differ at their end
     for (let i = this.#length - 1; i >= 0; i--) if (bytes[start + i] !== this.#bytes[i]) return false
     return true

@@ -28,7 +28,7 @@ const VALIDITY_DAYS_MAX = 36_500
 export function register(program: Command): void {
   program
     .command('keygen')
-    .description("Make a member's or user's identity: a private key and a self-signed certificate.")
+    .description("make a member's or user's identity: a private key and a self-signed certificate")
     .requiredOption('--name <name>', 'what the files are called and the certificate says, e.g. member0')
     .option('--out <directory>', 'where the files go', '.')
     .addOption(new Option('--curve <curve>', 'curve of the key').choices(['P-384', 'P-256']).default('P-384'))

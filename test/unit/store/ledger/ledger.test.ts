@@ -2,7 +2,7 @@
 // chunks end and are committed where CCF ends them, truncation removes exactly what it should, reads return what was
 // written or CorruptDataError. One suite for real files and the memory twin.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat } from '../../../../protocols/codec/bytes.ts'
+import { concat, equalBytes } from '../../../../protocols/codec/bytes.ts'
 import { CorruptDataError, InvariantViolation } from '../../../../protocols/errors.ts'
 import { decodeChunk, encodeChunk } from '../../../../protocols/ledger/chunk.ts'
 import { ENTRY_FLAGS } from '../../../../protocols/ledger/entry.ts'
@@ -203,7 +203,9 @@ describe.each(STORES)('ledger on %s', (_name, makeStore) => {
     expect(await flushed(ledger)).toBe(5)
     await closed(ledger)
     const again = openIn(store)
-    expect(again.readRange(1, 5, 1e9).map(({ bytes }) => bytes)).toEqual(bytesOf(entries))
+    const read = again.readRange(1, 5, 1e9)
+    // Not toEqual: it takes seconds for megabytes.
+    expect(read.map(({ seqno, bytes }) => equalBytes(bytes, entries[seqno - 1]!.bytes))).toEqual(Array(5).fill(true))
     await closed(again)
   })
 
@@ -373,8 +375,8 @@ describe.each(STORES)('ledger on %s', (_name, makeStore) => {
           const ledger = openIn(store, { chunkBytes: 1 })
           return ledger.readRange(1, 5, 1e9)
         }
-        if (offset !== second && offset !== second + 24 && offset !== second + 36)
-          expect(openAndRead).toThrow(CorruptDataError)
+        // A public domain of another length is still an entry to a reader; its maps, which a walk looks at, are not.
+        if (offset !== second + 36) expect(openAndRead).toThrow(CorruptDataError)
         expect(store.read(name)).toEqual(broken)
       }
     })

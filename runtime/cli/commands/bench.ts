@@ -1,0 +1,115 @@
+// `concordat bench` (npm run bench): figures and ratios of this machine, in one run.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { runBench, type BenchPlan, type Row } from '../../bench/bench.ts'
+import { runBenchProcess } from '../../bench/client-process.ts'
+import { stepCosts } from '../../bench/steps.ts'
+import { LocalService } from '../../local-service.ts'
+import { askRpc } from '../../rpc-request.ts'
+import { integer, thisProgram } from './up.ts'
+
+interface BenchOptions {
+  readonly json?: boolean
+  readonly quick?: boolean
+  readonly nats?: string
+  readonly nodes: number
+  readonly flush: 'commit' | 'interval' | 'never'
+  readonly curve: 'P-256' | 'P-384'
+}
+
+const FULL: BenchPlan = { inFlight: [1, 64, 512], valueBytes: [20, 1024], warmUpMs: 1500, measureMs: 3000 }
+const QUICK: BenchPlan = { inFlight: [1, 512], valueBytes: [20], warmUpMs: 1000, measureMs: 2000 }
+
+const number = (value: number): string => Math.round(value).toLocaleString('en-US')
+const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1)
+
+function print(row: Row): void {
+  const { what, inFlight, valueBytes, perSecond, response, commit, failed, cpu } = row
+  const latency = `answer p50 ${ms(response.p50)} p99 ${ms(response.p99)} ms`
+  const committed = commit === undefined ? '' : `, commit p50 ${ms(commit.p50)} p99 ${ms(commit.p99)} ms`
+  const time = Object.entries(cpu)
+    .map(([name, us]) => `${name} ${us.toFixed(1)}`)
+    .join(', ')
+  console.log(
+    `${what.padEnd(24)} ${String(inFlight).padStart(4)} in flight ${String(valueBytes).padStart(5)} B ${number(perSecond).padStart(9)}/s  ` +
+      `${latency}${committed}\n${' '.repeat(25)}CPU µs per operation: ${time}${failed === 0 ? '' : `; FAILED ${failed}`}`,
+  )
+}
+
+interface Ratio {
+  readonly inFlight: number
+  readonly valueBytes: number
+  readonly writesToEcho: number
+  readonly readsToEcho: number
+}
+
+function ratiosOf(rows: readonly Row[]): Ratio[] {
+  const floors = rows.filter(({ what }) => what === 'echo (default options)')
+  return floors.map(({ inFlight, valueBytes, perSecond }) => {
+    const of = (name: string): number =>
+      (rows.find((row) => row.what === name && row.inFlight === inFlight && row.valueBytes === valueBytes)?.perSecond ??
+        0) / perSecond
+    return { inFlight, valueBytes, writesToEcho: of('committed writes'), readsToEcho: of('reads') }
+  })
+}
+
+async function bench(options: BenchOptions): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'concordat-bench-'))
+  const { nodes, flush, curve } = options
+  const service = await LocalService.start({
+    program: thisProgram(),
+    directory: join(directory, 'data'),
+    nodes,
+    flush,
+    curve,
+    ...(options.nats === undefined ? {} : { nats: options.nats }),
+  })
+  try {
+    const network = await askRpc(service.bus, service.service, 'GET /node/network', 2000)
+    const primary = String((network?.body as { primary_id?: unknown } | undefined)?.primary_id)
+    const broker = options.nats ?? 'embedded broker'
+    const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, Node ${process.version}`
+    const header = { machine, broker, nodes, flush, curve, note: 'clients, broker and nodes share this machine' }
+    if (options.json !== true) {
+      console.log(
+        `${machine}; ${nodes} nodes on the ${broker}; flush: ${flush}; keys ${curve}; everything on this machine\n`,
+      )
+    }
+    const rows = await runBench(thisProgram(), service, primary, options.quick === true ? QUICK : FULL, (row) => {
+      if (options.json !== true) print(row)
+    })
+    const steps = stepCosts()
+    const ratios = ratiosOf(rows)
+    if (options.json === true) console.log(JSON.stringify({ ...header, rows, ratios, steps }))
+    else {
+      console.log('\nratios to echo with default options, same load:')
+      for (const { inFlight, valueBytes, writesToEcho, readsToEcho } of ratios) {
+        console.log(
+          `  ${inFlight} in flight, ${valueBytes} B: committed writes ${writesToEcho.toFixed(2)}, reads ${readsToEcho.toFixed(2)}`,
+        )
+      }
+      console.log('\ncost of one step of a small chart:')
+      for (const { host, microsecondsPerStep } of steps)
+        console.log(`  ${host.padEnd(32)} ${microsecondsPerStep.toFixed(2)} µs`)
+    }
+  } finally {
+    await service.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+export function register(program: Command): void {
+  program
+    .command('bench')
+    .description('measure echo, committed writes, reads and steps on this machine')
+    .option('--json', 'print one JSON object')
+    .option('--quick', 'fewer loads, shorter')
+    .option('--nats <url>', 'use this NATS server instead of the embedded broker')
+    .option('--nodes <n>', '1, 3, 5 or 7', integer, 3)
+    .option('--flush <policy>', 'commit, interval or never', 'commit')
+    .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
+    .action((options: BenchOptions) => bench(options))
+  program.command('bench-process', { hidden: true }).action(() => runBenchProcess())
+}

@@ -1,0 +1,122 @@
+// `concordat ledger verify` proves a ledger directory offline; `concordat ledger check` says what is there without judging signatures.
+// Not the verification (../verify-ledger.ts, protocols/ledger). The rule to remember: both only read.
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { nativeCrypto } from '../../../protocols/crypto/native.ts'
+import { UsageError } from '../../../protocols/errors.ts'
+import { inspectLedger, type ChunkFacts, type LedgerFacts } from '../../../store/ledger/inspect.ts'
+import { readTextInput } from '../input.ts'
+import { note, printJson, printLine, progressBar } from '../output.ts'
+import { verifyLedger, type LedgerReport } from '../verify-ledger.ts'
+
+const EXIT_PROBLEM = 1
+
+export function register(program: Command): void {
+  const ledger = program.command('ledger').description('examine ledger directories, offline and without changing them')
+  ledger
+    .command('verify')
+    .description(
+      'Prove a ledger: every entry, Merkle root, node signature and COSE signature, committed and open chunks.',
+    )
+    .argument('<directory>', 'the ledger directory of a node')
+    .option('--service-cert <file>', 'PEM of the service you trust; without it a ledger only vouches for itself')
+    .option('--json', 'print one JSON object')
+    .action(verify)
+  ledger
+    .command('check')
+    .description('say what is in a ledger directory: chunks, last signed seqno, torn bytes. Checks no signatures')
+    .argument('<directory>', 'the ledger directory of a node')
+    .option('--json', 'print one JSON object')
+    .action(check)
+}
+
+/** @throws UsageError */
+function ledgerDirectory(directory: string): string {
+  if (!existsSync(directory)) throw new UsageError(`${directory} does not exist; name a ledger directory`)
+  if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`)
+  const inside = join(directory, 'ledger')
+  return existsSync(inside) && statSync(inside).isDirectory() ? inside : directory
+}
+
+interface VerifyOptions {
+  readonly serviceCert?: string
+  readonly json?: boolean
+}
+
+async function verify(given: string, options: VerifyOptions): Promise<void> {
+  const directory = ledgerDirectory(given)
+  const { serviceCert, json } = options
+  const serviceCertificatePem =
+    serviceCert === undefined ? undefined : await readTextInput(serviceCert, 'service certificate')
+  const progress = progressBar('verifying', 1)
+  const report = verifyLedger(directory, {
+    crypto: nativeCrypto,
+    serviceCertificatePem,
+    onProgress: (done, total) => progress.at(total === 0 ? 1 : done / total),
+  })
+  progress.end()
+  if (!report.ok) process.exitCode = EXIT_PROBLEM
+  if (json) return printJson({ directory, trusted: serviceCert !== undefined, ...report })
+  for (const line of describeReport(report)) printLine(line)
+  if (report.ok && serviceCert === undefined) note('(no --service-cert: it only vouches for itself)')
+}
+
+function describeReport(report: LedgerReport): string[] {
+  if (!report.ok) {
+    const { file, offset, seqno, reason } = report.failure
+    return [`FAILED ${file}: byte ${offset}${seqno === undefined ? '' : ` (seqno ${seqno})`}: ${reason}`]
+  }
+  const { lastSeqno, lastSignedSeqno, root, serviceStatus, tornBytes, epochs, files } = report
+  const signatures = epochs.reduce((sum, epoch) => sum + epoch.signatures, 0)
+  const coseSignatures = epochs.reduce((sum, epoch) => sum + epoch.coseSignatures, 0)
+  return [
+    `verified up to seqno ${lastSignedSeqno}: ${files} files, ${signatures} node signatures, ${coseSignatures} COSE signatures`,
+    `root ${root ?? 'none signed yet'}`,
+    `service ${serviceStatus ?? 'unknown'}, ${epochs.length} service ${epochs.length === 1 ? 'identity' : 'identities'}`,
+    ...(lastSeqno > lastSignedSeqno
+      ? [`${lastSeqno - lastSignedSeqno} entries after the last signature prove nothing yet`]
+      : []),
+    ...(tornBytes > 0 ? [`${tornBytes} torn bytes at the end: never acknowledged`] : []),
+  ]
+}
+
+function check(given: string, options: { readonly json?: boolean }): void {
+  const directory = ledgerDirectory(given)
+  const facts = inspectLedger(directory)
+  if (options.json) return printJson({ directory, ...factsToJson(facts) })
+  for (const chunk of facts.chunks) printLine(describeChunk(chunk))
+  for (const name of facts.ignored) printLine(`${name}  ignored`)
+  printLine(
+    facts.chunks.length === 0
+      ? 'no ledger files'
+      : `seqno ${facts.firstSeqno} to ${facts.lastSeqno}, last signed ${facts.lastSignedSeqno}, torn bytes ${facts.tornBytes}`,
+  )
+}
+
+const stateOf = (chunk: ChunkFacts): string => (chunk.committed ? 'committed' : chunk.complete ? 'complete' : 'open')
+
+function describeChunk(chunk: ChunkFacts): string {
+  const { name, first, last, lastSigned, fileBytes, stopReason } = chunk
+  const range = last < first ? 'no entries' : `seqno ${first} to ${last}`
+  const signed = lastSigned === undefined ? 'no signature' : `last signed ${lastSigned.seqno}`
+  const stopped = stopReason === undefined ? '' : `, ends because: ${stopReason}`
+  return `${name}  ${stateOf(chunk)}, ${fileBytes} bytes, ${range}, ${signed}${stopped}`
+}
+
+const factsToJson = (facts: LedgerFacts): object => ({
+  firstSeqno: facts.firstSeqno,
+  lastSeqno: facts.lastSeqno,
+  lastSignedSeqno: facts.lastSignedSeqno,
+  tornBytes: facts.tornBytes,
+  ignored: facts.ignored,
+  chunks: facts.chunks.map((chunk) => ({
+    file: chunk.name,
+    state: stateOf(chunk),
+    first: chunk.first,
+    last: chunk.last,
+    bytes: chunk.fileBytes,
+    lastSignedSeqno: chunk.lastSigned?.seqno,
+    stopReason: chunk.stopReason,
+  })),
+})

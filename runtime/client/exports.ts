@@ -1,0 +1,10 @@
+// What both builds of the client export besides `connect` and `verifyReceipt`.
+export { Client, type ClientStatus } from './client.ts'
+export { ConcordatError, type ClientErrorCode } from './errors.ts'
+export type { ClientIdentity } from './identity.ts'
+export type { ConnectOptions, RequestOptions } from './options.ts'
+export { Response } from './response.ts'
+export type { VerifyReceipt } from './receipts.ts'
+export type { Receipt } from '../../protocols/receipts/receipt.ts'
+export type { ReceiptTrust, ReceiptVerification } from '../../protocols/receipts/verify-receipt.ts'
+export { formatTxId, parseTxId, type TxId } from '../../protocols/ids.ts'
