@@ -10,11 +10,21 @@ const BATCH = 4096
 /** Entries wait at most that long. */
 const DELAY_MS = 1000
 
+interface Gathered {
+  readonly seqno: number
+  readonly view: number
+  readonly signature: boolean
+}
+
 export class BackgroundIndex implements SignatureIndex {
   readonly #index: LedgerIndex
   readonly #ledger: Ledger
-  /** Not indexed yet, ascending. */
-  #gathered: { readonly seqno: number; readonly view: number; readonly signature: boolean }[] = []
+  /** Not handed to the index yet, ascending. */
+  #gathered: Gathered[] = []
+  /** Handed to the index and not in it yet, ascending. LMDB shows a batch only some time after it was given. */
+  #handed: Gathered[] = []
+  /** Cuts the index has not made yet: what it holds beyond the lowest of them is of a past that was rolled back. */
+  readonly #cuts: number[] = []
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
   #failure: Error | undefined
@@ -32,12 +42,20 @@ export class BackgroundIndex implements SignatureIndex {
 
   truncate(after: number): void {
     this.#gathered = this.#gathered.filter(({ seqno }) => seqno <= after)
-    if (this.#index.lastSeqno > after) this.#then(() => this.#index.truncate(after))
+    this.#handed = this.#handed.filter(({ seqno }) => seqno <= after)
+    // Whether there is anything to cut is known only once the batches before it are in.
+    this.#cuts.push(after)
+    this.#then(async () => {
+      if (this.#index.lastSeqno > after) await this.#index.truncate(after)
+      this.#cuts.shift()
+    })
   }
 
   signatureAfter(seqno: number): number | undefined {
-    const indexed = this.#index.lastSeqno > seqno ? this.#index.nextSignature(seqno + 1) : undefined
-    return indexed ?? this.#gathered.find((entry) => entry.signature && entry.seqno > seqno)?.seqno
+    const indexed = this.#index.nextSignature(seqno + 1)
+    if (indexed !== undefined && this.#cuts.every((after) => indexed <= after)) return indexed
+    const isLater = (entry: Gathered): boolean => entry.signature && entry.seqno > seqno
+    return (this.#handed.find(isLater) ?? this.#gathered.find(isLater))?.seqno
   }
 
   async close(): Promise<void> {
@@ -61,7 +79,13 @@ export class BackgroundIndex implements SignatureIndex {
       const location = this.#ledger.locate(entry.seqno)
       return location === undefined ? [] : [{ ...entry, ...location }]
     })
-    this.#then(() => this.#index.put(entries))
+    this.#handed.push(...batch)
+    this.#then(async () => {
+      await this.#index.put(entries)
+      // Entries that took the place of these after a truncation are other objects, and wait for their own turn.
+      const isIn = new Set(batch)
+      this.#handed = this.#handed.filter((entry) => !isIn.has(entry))
+    })
   }
 
   #then(write: () => Promise<void>): void {

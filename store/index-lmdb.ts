@@ -6,7 +6,7 @@ import { realpathSync, mkdirSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { invariant } from '../protocols/errors.ts'
 import { utf8 } from '../protocols/codec/bytes.ts'
-import type { FileSystem } from './ledger/files.ts'
+import { type FileSystem, StorageError } from './ledger/files.ts'
 import { type EntryVisitor, walkLedger } from './ledger/inspect.ts'
 
 export interface EntryLocation {
@@ -89,6 +89,9 @@ export class LedgerIndex {
   #lastSeqno: number
   #firstSeqno = 0
   #closed = false
+  #failure: StorageError | undefined
+  /** Promises of the writes being queued; LMDB gives the same one to most of a transaction. */
+  #written: Promise<boolean>[] = []
 
   constructor(path: string) {
     mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -158,10 +161,7 @@ export class LedgerIndex {
   truncate(afterSeqno: number): Promise<void> {
     return this.#write(() => {
       for (let seqno = this.#lastSeqno; seqno > afterSeqno && seqno >= this.#firstSeqno; seqno--) {
-        for (const kind of [LOCATION, SIGNATURE, VIEW_START]) {
-          const removed: Promise<boolean> = this.#db.remove(seqnoKey(kind, seqno))
-          this.#observe(removed)
-        }
+        for (const kind of [LOCATION, SIGNATURE, VIEW_START]) this.#written.push(this.#db.remove(seqnoKey(kind, seqno)))
       }
       this.#lastSeqno = Math.min(this.#lastSeqno, afterSeqno)
       if (this.#lastSeqno < this.#firstSeqno) this.#lastSeqno = this.#firstSeqno = 0
@@ -209,32 +209,53 @@ export class LedgerIndex {
   }
 
   #put(key: Uint8Array, value: Uint8Array): void {
-    this.#observe(this.#db.put(key, value))
+    this.#written.push(this.#db.put(key, value))
   }
 
-  /** Failures of single puts are those of their batch, which is awaited. */
-  #observe(written: Promise<boolean>): void {
-    written.catch(() => undefined)
-  }
-
-  async #write(puts: () => void): Promise<void> {
+  /**
+   * Puts and removes of one call enter one transaction, unless they are very many. LMDB reports a full disk as a failed
+   * commit, after which some batches behind it may be in and others not: the index takes nothing more until it is opened
+   * again (and, being a cache, rebuilt).
+   */
+  async #write(queue: () => void): Promise<void> {
     invariant(!this.#closed, 'the index is closed')
-    const batch = this.#db.batch(puts)
-    const { flushed } = this.#db
-    await batch
-    await flushed
+    if (this.#failure !== undefined) throw this.#failure
+    this.#written = []
+    queue()
+    const promises = [...new Set<unknown>(this.#written)]
+    this.#written = []
+    try {
+      // Together: whichever fails first, the others' failures must not go unheard.
+      await Promise.all([...promises, this.#db.flushed])
+    } catch (error) {
+      this.#failure ??= new StorageError('io', `commit (${await commitReason(error)}) in`, this.path, 'LMDB')
+      throw this.#failure
+    }
     // A read transaction opened earlier in this turn would hide what has just been written.
     this.#db.resetReadTxn()
   }
 
-  /** Resolves when everything put is durable and the environment is closed. */
+  /**
+   * Resolves when everything put is durable and the environment is closed. After a failure LMDB would wait for ever for
+   * what it could not write: then the environment stays open, and its path taken, until the process ends.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    if (this.#failure !== undefined) return
     await this.#db.flushed
     await this.#db.close()
     openPaths.delete(this.path)
   }
+}
+
+/** LMDB puts the cause of a failed commit into a promise beside the error, which nobody else would listen to. */
+async function commitReason(error: unknown): Promise<string> {
+  const cause = (error as { commitError?: Promise<unknown> }).commitError
+  return Promise.resolve(cause).then(
+    () => String(error),
+    (reason: unknown) => String(reason),
+  )
 }
 
 /** Opens or creates the index in a directory of its own. */

@@ -12,9 +12,9 @@ import * as ledger from './commands/ledger.ts'
 import * as receipt from './commands/receipt.ts'
 import * as replay from './commands/replay.ts'
 import * as up from './commands/up.ts'
+import { SOFTWARE_VERSION } from '../version.ts'
 import { Problem } from './problem.ts'
 
-const VERSION = '0.1.0'
 const COMMANDS = [up, demo, call, keygen, ledger, receipt, replay, bench]
 
 export const EXIT_PROBLEM = 1
@@ -23,7 +23,7 @@ export const EXIT_USAGE = 2
 export function buildProgram(): Command {
   const program = new Command('concordat')
     .description('the Confidential Consortium Framework as an actor runtime over NATS')
-    .version(VERSION)
+    .version(SOFTWARE_VERSION)
     .showHelpAfterError('(add --help for what it understands)')
     .exitOverride()
   for (const { register } of COMMANDS) register(program)

@@ -1,6 +1,7 @@
 // `concordat/client` for browsers: portable cryptography and NATS over WebSockets. Nothing of Node is imported from here.
 import { nobleCrypto } from '../../protocols/crypto/noble.ts'
-import { connectOn, type Client } from './client.ts'
+import type { Client } from './client.ts'
+import { connectOn } from './connect.ts'
 import type { ConnectOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 import { receiptVerifier } from './receipts.ts'

@@ -4,14 +4,13 @@
 import type { AppResponse } from '../../protocols/app.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { formatTxId, type NodeId, type TxId } from '../../protocols/ids.ts'
-import { FRAME_BYTES_MAX } from '../../protocols/limits.ts'
 import type { Receipt } from '../../protocols/receipts/receipt.ts'
 import type { NodeBatch } from '../../protocols/session/messages.ts'
 import type { Bus } from '../bus/bus.ts'
 import { Commits } from './commits.ts'
 import { Connector, delay, isFinal } from './connector.ts'
 import { ConcordatError } from './errors.ts'
-import { makeCredentials, type Credentials } from './identity.ts'
+import type { Credentials } from './identity.ts'
 import { settingsOf, type ConnectOptions, type RequestOptions, type Settings } from './options.ts'
 import { letProcessEnd, type Platform } from './platform.ts'
 import { Requests, type PendingRequest } from './requests.ts'
@@ -77,7 +76,7 @@ export class Client {
       onLost: (error) => this.#onLost(error),
     })
     this.#actions = { committed: (txId) => this.#committed(txId), receipt: (txId) => this.#receipt(txId) }
-    this.#keepAlive = setInterval(() => this.#session?.ping(performance.now()), this.#settings.keepAliveMs)
+    this.#keepAlive = setInterval(() => this.#session?.ping(), this.#settings.keepAliveMs)
     letProcessEnd(this.#keepAlive)
     bus.onStatus((status) => {
       if (status === 'disconnected')
@@ -129,7 +128,7 @@ export class Client {
     const { retry, requestTimeoutMs } = this.#settings
     const { signal } = options
     const id = this.#requests.nextId()
-    const abort = (): void => this.#requests.abort(id)
+    const abort = signal && ((): void => this.#requests.abort(id))
     const request: PendingRequest = {
       id,
       verb,
@@ -144,13 +143,13 @@ export class Client {
           this.#retries(request, outcome, onOutcome)
         )
           return
-        signal?.removeEventListener('abort', abort)
+        if (abort !== undefined) signal?.removeEventListener('abort', abort)
         onOutcome(outcome instanceof ConcordatError ? outcome : new Response(outcome, this.#actions))
       },
     }
     assertSendable(request)
     if (signal?.aborted === true) throw new ConcordatError('RequestAborted', 'the request was aborted')
-    signal?.addEventListener('abort', abort, { once: true })
+    if (abort !== undefined) signal?.addEventListener('abort', abort, { once: true })
     this.#requests.add(request)
     this.#flushSoon()
   }
@@ -280,7 +279,7 @@ export class Client {
     const now = performance.now()
     this.#requests.expire(now, this.#session === undefined ? this.#lastFailure : undefined)
     this.#commits.expire(now)
-    this.#session?.watch(now, this.#settings.livenessMs)
+    this.#session?.watch(TICK_MS, this.#settings.pingAfterMs, this.#settings.lostAfterMs)
     for (const txId of this.#commits.toAsk(now, ASK_AFTER_MS)) this.#ask(txId)
     if (this.#isBusy()) return
     clearInterval(this.#ticker)
@@ -321,36 +320,3 @@ export class Client {
 }
 
 const closedError = (): ConcordatError => new ConcordatError('ClientClosed', 'the client is closed')
-
-/** Connects to a service; see ConnectOptions. Rejects with ConcordatError. */
-export async function connectOn(platform: Platform, options: ConnectOptions): Promise<Client> {
-  const crypto = options.crypto ?? platform.crypto
-  const { connectTimeoutMs } = settingsOf(options)
-  // Before anything is opened: what is wrong with trust or identity is wrong without a network.
-  const credentials = makeCredentials(crypto, options.trust, options.identity)
-  const bus = options.bus ?? (await openBus(platform, options, connectTimeoutMs))
-  try {
-    if (bus.payloadBytesMax < FRAME_BYTES_MAX) {
-      const message = `the NATS server carries messages of ${bus.payloadBytesMax} bytes, ${FRAME_BYTES_MAX} are needed: raise its max_payload`
-      throw new ConcordatError('ConnectionFailed', message)
-    }
-    const client = new Client({ crypto, defer: platform.defer }, bus, credentials, options)
-    return await client.open().catch(async (error: unknown) => {
-      await client.close()
-      throw error
-    })
-  } catch (error) {
-    if (options.bus === undefined) await bus.close()
-    throw error
-  }
-}
-
-async function openBus(platform: Platform, { servers, token }: ConnectOptions, timeoutMs: number): Promise<Bus> {
-  if (servers === undefined) throw new ConcordatError('InvalidInput', 'connect needs `servers` or a `bus`')
-  try {
-    return await platform.openBus({ servers, token, timeoutMs })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ConcordatError('ConnectionFailed', reason, { cause })
-  }
-}

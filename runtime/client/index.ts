@@ -3,7 +3,8 @@
 //   const response = await client.request('POST /statements', { subject: 'left-pad' }, { wait: 'committed' })
 import { nativeCrypto } from '../../protocols/crypto/native.ts'
 import { connectNats } from '../bus/nats.ts'
-import { connectOn, type Client } from './client.ts'
+import type { Client } from './client.ts'
+import { connectOn } from './connect.ts'
 import type { ConnectOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 import { receiptVerifier } from './receipts.ts'

@@ -26,8 +26,10 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number
   /** Until one attempt at a handshake is; default 2000 ms. */
   readonly handshakeTimeoutMs?: number
-  /** While answers are due: silence after which the node is asked for a sign of life, and after as much again given up; default 1000 ms. */
-  readonly livenessMs?: number
+  /** While answers are due: silence after which the node is asked for a sign of life; default 500 ms. */
+  readonly pingAfterMs?: number
+  /** Silence after that question, after which the node is given up; default 3000 ms. A node whose connection has ended is given up at the question. */
+  readonly lostAfterMs?: number
   /** Between signs of life of an idle client; default 20 000 ms. A node closes sessions it hears nothing of (60 s by default). */
   readonly keepAliveMs?: number
   /** `safe` (default): GETs, and requests flagged idempotent, are sent again on a new session when theirs is lost. `never`: nothing is. */
@@ -52,7 +54,8 @@ export type Settings = Required<
     | 'requestTimeoutMs'
     | 'connectTimeoutMs'
     | 'handshakeTimeoutMs'
-    | 'livenessMs'
+    | 'pingAfterMs'
+    | 'lostAfterMs'
     | 'keepAliveMs'
     | 'retry'
   >
@@ -64,7 +67,8 @@ export const settingsOf = (options: ConnectOptions): Settings => ({
   requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
   connectTimeoutMs: options.connectTimeoutMs ?? 5000,
   handshakeTimeoutMs: options.handshakeTimeoutMs ?? 2000,
-  livenessMs: options.livenessMs ?? 1000,
+  pingAfterMs: options.pingAfterMs ?? 500,
+  lostAfterMs: options.lostAfterMs ?? 3000,
   keepAliveMs: options.keepAliveMs ?? 20_000,
   retry: options.retry ?? 'safe',
 })

@@ -76,9 +76,9 @@ export class Session {
   #subject = ''
   #sending: SendState | undefined
   #receiving: ReceiveState | undefined
-  #heardAt = 0
-  /** When the ping was sent that is not answered yet. */
-  #pingedAt: number | undefined
+  /** Watched time, ms, since something was heard, and since a ping that is not answered yet. */
+  #silentMs = 0
+  #unansweredMs: number | undefined
   #pings = FIRST_PING
 
   constructor(options: SessionOptions, settle: (opening: 'open' | NodeId | ConcordatError) => void) {
@@ -114,20 +114,28 @@ export class Session {
       this.abandon(unreachable('the key of the session has served its time'))
   }
 
-  ping(now: number): void {
-    this.#pingedAt = now
+  ping(): void {
+    this.#unansweredMs ??= 0
     this.send({ requests: [], controls: [{ type: 'ping', id: ++this.#pings }] })
   }
 
-  /** Asks the node for a sign of life after `quietMs` without one; gives it up when none comes in as long again. */
-  watch(now: number, quietMs: number): void {
+  /**
+   * Called every `elapsedMs` while answers are due: asks the node for a sign of life, and gives it up when none comes. What counts is time in which the
+   * caller was there to listen: after a stall of this process, what the node said meanwhile is still to be read.
+   */
+  watch(elapsedMs: number, pingAfterMs: number, lostAfterMs: number): void {
     if (this.#phase !== 'open') return
-    if (this.#pingedAt !== undefined) {
-      if (now - this.#pingedAt >= quietMs)
-        this.abandon(unreachable(`the node has been silent for ${Math.round(now - this.#heardAt)} ms`))
-    } else if (now - this.#heardAt >= quietMs) {
-      this.ping(now)
+    this.#silentMs += elapsedMs
+    if (this.#unansweredMs === undefined) {
+      if (this.#silentMs >= pingAfterMs) this.ping()
+      return
     }
+    const asked = Math.floor(this.#unansweredMs / pingAfterMs)
+    this.#unansweredMs += elapsedMs
+    // Asked again now and then: a ping may be lost, and NATS may notice only later that nobody listens any more.
+    if (Math.floor(this.#unansweredMs / pingAfterMs) > asked) this.ping()
+    if (this.#unansweredMs >= lostAfterMs)
+      this.abandon(unreachable(`the node has been silent for ${this.#silentMs} ms`))
   }
 
   /** Ends the session and tells the node. */
@@ -219,8 +227,8 @@ export class Session {
     const opened = openFrame(this.#options.crypto, this.#receiving, bytes)
     if ('refused' in opened) return
     this.#receiving = opened.state
-    this.#heardAt = performance.now()
-    this.#pingedAt = undefined
+    this.#silentMs = 0
+    this.#unansweredMs = undefined
     const batch = decodeNodeBatch(opened.plaintext)
     if (batch === undefined)
       return this.abandon(new ConcordatError('InternalError', 'the node sent a frame that cannot be read'))

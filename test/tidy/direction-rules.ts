@@ -49,7 +49,10 @@ export const hostsKnowingActors = (sources: readonly Source[]): string[] =>
       if (typeOnly || layerOf(from) !== 'runtime' || actorFolder(to) === undefined) return false
       return !COMPOSITION_ROOTS.some((root) => root.test(from))
     })
-    .map(({ from, to, line }) => `${from}:${line} imports ${to}; hosts know actors/actor.ts alone (compose in runtime/node.ts)`)
+    .map(
+      ({ from, to, line }) =>
+        `${from}:${line} imports ${to}; hosts know actors/actor.ts alone (compose in runtime/node.ts)`,
+    )
 
 /** Circles of files, and of the folders inside a layer (a file directly in a layer stands for itself). */
 export function circles(sources: readonly Source[]): string[] {

@@ -28,7 +28,8 @@ export function unfinished(source: Source): string[] {
     if (seen.has(from)) return
     seen.add(from)
     const match = UNFINISHED.exec(source.text.slice(from, to))
-    if (match !== null) found.push(`${source.path}:${lineOf(source, from + match.index)} ${match[0]}: do it, or say why not`)
+    if (match !== null)
+      found.push(`${source.path}:${lineOf(source, from + match.index)} ${match[0]}: do it, or say why not`)
   }
   visit(source.tree)
   return found

@@ -13,7 +13,9 @@ const sources = codeSources()
 
 describe('folders', () => {
   it('are the five, and nothing else holds sources', () => {
-    const outside = files.filter((path) => /\.(ts|tsx|mts|js|mjs|cjs|py|go|rs)$/.test(path) && layerOf(path) === undefined)
+    const outside = files.filter(
+      (path) => /\.(ts|tsx|mts|js|mjs|cjs|py|go|rs)$/.test(path) && layerOf(path) === undefined,
+    )
     expect(outside.filter((path) => !/^[^/]+\.config\.(ts|js)$/.test(path))).toEqual([])
     const folders = new Set(files.filter((path) => path.includes('/')).map((path) => path.split('/')[0]!))
     expect([...folders].filter((folder) => !folder.startsWith('.')).sort()).toEqual([...LAYERS].sort())

@@ -17,6 +17,8 @@ interface BenchOptions {
   readonly nodes: number
   readonly flush: 'commit' | 'interval' | 'never'
   readonly curve: 'P-256' | 'P-384'
+  /** For nodes, e.g. `--cpu-prof`. */
+  readonly nodeArgs?: string
 }
 
 const FULL: BenchPlan = { inFlight: [1, 64, 512], valueBytes: [20, 1024], warmUpMs: 1500, measureMs: 3000 }
@@ -65,6 +67,7 @@ async function bench(options: BenchOptions): Promise<void> {
     flush,
     curve,
     ...(options.nats === undefined ? {} : { nats: options.nats }),
+    ...(options.nodeArgs === undefined ? {} : { execArgv: options.nodeArgs.split(' ') }),
   })
   try {
     const network = await askRpc(service.bus, service.service, 'GET /node/network', 2000)
@@ -110,6 +113,7 @@ export function register(program: Command): void {
     .option('--nodes <n>', '1, 3, 5 or 7', integer, 3)
     .option('--flush <policy>', 'commit, interval or never', 'commit')
     .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
+    .option('--node-args <args>', 'arguments of Node for the node processes, e.g. "--cpu-prof"')
     .action((options: BenchOptions) => bench(options))
   program.command('bench-process', { hidden: true }).action(() => runBenchProcess())
 }

@@ -182,7 +182,7 @@ it('equals an array under random commands and power failures (memory twin)', () 
         tornBytes: 0,
       })
     }),
-    { seed: 1, numRuns: 400 },
+    { seed: 1, numRuns: 250 },
   )
 })
 

@@ -1,5 +1,6 @@
 // Goal: one session actor, driven message by message: handshake with and without identity, refusals, sealed batches, replays and forgeries,
 // CCF's session rule, limits, idleness. Nothing an eavesdropper sees may reveal a request or a response.
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { erase } from '../../../actors/actor.ts'
 import { admitHello } from '../../../protocols/session/admission.ts'
@@ -31,7 +32,7 @@ import {
   type Identity,
 } from './identities.ts'
 import { RawClient, REPLY } from './raw-client.ts'
-import { TinyHost } from './tiny-host.ts'
+import { seeded, TinyHost } from './tiny-host.ts'
 
 const ADDRESS = 'session/s1'
 const HANDSHAKE_TIMEOUT_MS = 5000
@@ -279,6 +280,40 @@ describe('requests', () => {
       { type: 'closed', code: 'InvalidInput' },
     ])
     expect(host.stopped).toEqual([ADDRESS])
+  })
+})
+
+describe('any network', () => {
+  it('executes no request twice or changed, whatever is lost, copied, reordered or forged', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 60 }), (seed, count) => {
+        const random = seeded(seed)
+        const { host, client } = opened()
+        const frames = Array.from({ length: count }, (_, i) => client.seal([request(i + 1)]))
+        const sent: Uint8Array[] = []
+        for (const frame of frames) {
+          const fate = random()
+          if (fate < 0.2) continue
+          const forged = frame.slice()
+          forged[Math.floor(random() * forged.length)]! ^= 1 + Math.floor(random() * 255)
+          if (fate < 0.4) sent.splice(Math.floor(random() * sent.length), 0, forged)
+          sent.splice(Math.floor(random() * (sent.length + 1)), 0, ...(fate < 0.7 ? [frame, frame] : [frame]))
+        }
+        for (const frame of sent) host.receive(ADDRESS, frame)
+        if (executes(host).length > 0)
+          executed(
+            host,
+            1,
+            executes(host)[0]!.requests.map(({ id }) => response(id)),
+          )
+        const seen = executes(host).flatMap(({ requests }) => requests)
+        const delivered = frames.filter((frame) => sent.includes(frame)).length
+        expect(new Set(seen.map(({ id }) => id)).size).toBe(seen.length)
+        expect(seen.length).toBe(delivered)
+        for (const { id, body } of seen) expect(fromUtf8(body)).toBe(`body ${id}`)
+      }),
+      { seed: 1, numRuns: 60 },
+    )
   })
 })
 

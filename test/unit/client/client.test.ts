@@ -1,6 +1,6 @@
 // Goal: the client SDK against real session actors over the in-process bus: batching, identity, commits, receipts, failover, and clear errors for everything
 // that goes wrong; and no plaintext on the wire.
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { AppRequest } from '../../../protocols/app.ts'
 import { toByteString } from '../../../protocols/codec/bytes.ts'
 import { formatPem } from '../../../protocols/codec/pem.ts'
@@ -49,7 +49,7 @@ async function connected(hub: InProcessBusHub, options: Partial<ConnectOptions> 
     trust,
     identity: asUser,
     handshakeTimeoutMs: 500,
-    livenessMs: 60,
+    pingAfterMs: 50,
     ...options,
   })
   clients.push(client)
@@ -126,7 +126,7 @@ describe('requests', () => {
 
   it('end in time, or when aborted', async () => {
     const { hub } = network({ handler: () => undefined })
-    const client = await connected(hub, { livenessMs: 60_000 })
+    const client = await connected(hub, { pingAfterMs: 60_000 })
     const late = await failureOf(client.request('GET /x', undefined, { timeoutMs: 60 }))
     expect(late).toMatchObject({ code: 'RequestTimeout', outcomeUnknown: true })
     const controller = new AbortController()
@@ -240,13 +240,13 @@ describe('commits', () => {
 describe('failover', () => {
   it('fails writes whose outcome is unknown, repeats reads, and goes on with another node', async () => {
     const { hub, first } = network({ handler: () => undefined })
-    const client = await connected(hub)
+    const client = await connected(hub, { lostAfterMs: 100 })
     const lost: string[] = []
     client.onSessionLost(({ code }) => lost.push(code))
     const write = failureOf(client.request('POST /x'))
     const read = client.request('GET /x')
     const flagged = client.request('PUT /x', 1, { idempotent: true })
-    await client.request('GET /warm', undefined, { timeoutMs: 20 }).catch(() => undefined)
+    await vi.waitFor(() => expect(client.status()).toMatchObject({ inFlight: 3 }))
     const second = new FakeNode({ bus: hub.connect(), identity: secondNode, seed: 9 })
     first.kill()
     expect(await write).toMatchObject({ code: 'NodeUnreachable', outcomeUnknown: true })
@@ -260,7 +260,7 @@ describe('failover', () => {
     // No tap on the wire here: it would count as somebody who listens.
     const hub = createInProcessBusHub()
     const first = new FakeNode({ bus: hub.connect(), identity: node })
-    const client = await connected(hub, { livenessMs: 60_000, retry: 'never' })
+    const client = await connected(hub, { pingAfterMs: 60_000, retry: 'never' })
     first.kill()
     new FakeNode({ bus: hub.connect(), identity: secondNode, seed: 9 })
     expect(await failureOf(client.request('GET /x'))).toMatchObject({ code: 'NodeUnreachable', outcomeUnknown: true })
