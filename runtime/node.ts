@@ -26,7 +26,8 @@ import { noiseKeyPair } from '../protocols/session/noise.ts'
 import { nodeSubjects, parseNodeSubject, rpcSubject, sessionSubject } from '../protocols/subjects.ts'
 import type { NodeSetup } from './node-setup.ts'
 import type { Bus, BusMessage } from './bus/bus.ts'
-import { LiveHost, type LiveHostOptions } from './host/live.ts'
+import { DiscoveryResponder } from './discovery-responder.ts'
+import { LiveHost, monotonicNow, type LiveHostOptions } from './host/live.ts'
 
 /** Every kind of actor a node runs. */
 export const catalogue = (): AnyActorDefinition[] => [
@@ -164,7 +165,13 @@ export function runNode(options: RunNodeOptions): LiveHost {
     else refuseUnknownSession(bus, message)
   })
   bus.subscribe(sessionSubject(setup.service), toNode, { queue: 'nodes' })
-  bus.subscribe(rpcSubject(setup.service), deliver('rpc'), { queue: 'nodes' })
+  const discovery = new DiscoveryResponder(bus, setup, monotonicNow())
+  const toRpc = deliver('rpc')
+  const onRpc = (message: BusMessage): void => {
+    discovery.countRequest()
+    toRpc(message)
+  }
+  bus.subscribe(rpcSubject(setup.service), onRpc, { queue: 'nodes' })
   host.start('node', 'node', nodeConfig(setup, crypto, apps))
   return host
 }

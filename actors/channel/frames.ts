@@ -92,7 +92,7 @@ const judgeFrame = judgeOnce<ChannelState, ChannelEvent, FrameVerdict>((s, envel
   const keys: readonly (readonly [KeyName, ReceiveState | undefined])[] = [
     ['current', s.current?.receive],
     ['agreed', s.agreed?.receive],
-    
+    ['receiveBefore', s.receiveBefore],
   ]
   let reason = 'noKeys'
   for (const [key, receive] of keys) {

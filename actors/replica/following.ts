@@ -75,7 +75,8 @@ function acceptEntries(
   }
   if (fresh.length > 0) {
     state = grow(state, fresh, at)
-    effects.push(tellExecutor({ type: 'appended', records: fresh }), keep(state, fresh))
+    // The write is begun first, so that the executor checks signatures while it is under way; it is done before anything is acknowledged.
+    effects.push(keep(state, fresh), tellExecutor({ type: 'appended', records: fresh }))
   }
   const committed = commitIfPossible(state, Math.min(message.leaderCommitIdx, message.idx))
   return answer(committed.state, leader, message.idx, [...effects, ...committed.effects])
@@ -87,11 +88,18 @@ function continues(s: ReplicaState, message: AppendEntries, fresh: readonly LogR
   return fresh.every((record, i) => record.seqno === lastIdx(s) + 1 + i && record.view === message.viewOfIdx)
 }
 
-/** Acknowledges now if everything up to the last signature verified is durable, else when it is. */
+/**
+ * Acknowledges now if everything up to the last signature verified is durable, else when it is. Until then the leader is told how far
+ * that goes, so that a slow disk is not taken for a dead node.
+ */
 function answer(s: ReplicaState, to: NodeId, idx: number, effects: Effect[]): Step<ReplicaState> {
   const lastSignature = s.committableIndices.findLast((i) => i <= idx) ?? s.commitIdx
   if (lastSignature <= s.durableIdx) return { state: s, effects: [...effects, ack(s, to, idx)] }
-  return { state: { ...s, pendingAcks: [...s.pendingAcks, { to, view: s.currentView, idx }] }, effects }
+  const view = s.currentView
+  // A later acknowledgement says all that an earlier one would.
+  const others = s.pendingAcks.filter((pending) => pending.to !== to || pending.view !== view || pending.idx > idx)
+  const pendingAcks = [...others, { to, view, idx }]
+  return { state: { ...s, pendingAcks }, effects: [...effects, ack(s, to, Math.min(idx, s.durableIdx))] }
 }
 
 /** The ledger writer has fsynced up to `seqno`: acknowledgements that waited for it go out, and a known commit may take effect. */

@@ -111,11 +111,13 @@ export function sendHeartbeats(s: ReplicaState): Step<ReplicaState> {
 export const heartbeat = (s: ReplicaState, to: NodeId): Effect =>
   send(`replica@${to}`, appendEntries(s, s.peers[to]!.sentIdx, []))
 
-export const heartbeatTimer = ({ config }: ReplicaState): Effect => ({
-  type: 'setTimer',
-  name: 'heartbeatTimeout',
-  afterMs: [config.messageTimeoutMs, config.messageTimeoutMs],
-})
+/** A commit is news to backups for at most that long, ms. */
+const COMMIT_NEWS_MS = 10
+
+export function heartbeatTimer({ config }: ReplicaState, atMostMs = Number.MAX_SAFE_INTEGER): Effect {
+  const afterMs = Math.min(config.messageTimeoutMs, atMostMs)
+  return { type: 'setTimer', name: 'heartbeatTimeout', afterMs: [afterMs, afterMs] }
+}
 
 /** CheckQuorum: a leader that has not heard from a majority of every configuration for an election timeout steps down. */
 export const quorumIsLost = (s: ReplicaState, { at }: Envelope<ReplicaEvent>): boolean =>
@@ -144,7 +146,10 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
     const matched = withPeer(s, from, { ...heard, matchIdx: Math.min(response.lastLogIdx, lastIdx(s)) })
     const committed = updateCommit(matched)
     const sent = sendEntries(committed.state, from)
-    return { state: sent.state, effects: [...committed.effects, ...sent.effects] }
+    const effects = [...committed.effects, ...sent.effects]
+    // Backups learn of a commit from the next AppendEntries: it must not take a whole heartbeat when there is nothing else to send.
+    if (committed.state.commitIdx > s.commitIdx) effects.push(heartbeatTimer(s, COMMIT_NEWS_MS))
+    return { state: sent.state, effects }
   }
   // A NACK bounds the match from above; it never proves one (bug B3), so only sentIdx moves.
   const possible = highestPossibleMatch(s, response.view, response.lastLogIdx)

@@ -2,12 +2,14 @@
 // (one file, nothing else needed), and their types in dist/types.
 // Not the command line's bundle (bundle.mjs). The rule to remember: nothing of Node may end in the browser's file; esbuild refuses it.
 import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, stop } from 'esbuild'
+import { installPackages } from './install.mjs'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+installPackages(root)
+const { build, stop } = await import('esbuild')
 const dist = join(root, 'dist')
 const common = { absWorkingDir: root, bundle: true, format: 'esm', sourcemap: 'linked', logLevel: 'warning' }
 
@@ -27,9 +29,7 @@ function emitTypes() {
     ['--ignoreConfig', '--target', 'es2023', '--lib', 'es2023,dom', '--module', 'nodenext', '--skipLibCheck'],
     ['--strict', '--verbatimModuleSyntax', '--types', 'node', '--rootDir', root, '--outDir', join(dist, 'types')],
   ].flat()
-  const entries = ['runtime/client/index.ts', 'runtime/client/browser.ts'].filter((file) =>
-    existsSync(join(root, file)),
-  )
+  const entries = ['runtime/client/index.ts', 'runtime/client/browser.ts']
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const { status } = spawnSync(process.execPath, [tsc, ...options, ...entries], { cwd: root, stdio: ['ignore', 2, 2] })
   if (status !== 0) throw new Error('the declarations of the client could not be made')

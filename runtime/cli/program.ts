@@ -13,7 +13,7 @@ import * as receipt from './commands/receipt.ts'
 import * as replay from './commands/replay.ts'
 import * as up from './commands/up.ts'
 import { SOFTWARE_VERSION } from '../version.ts'
-import { Problem } from './problem.ts'
+import { Problem } from '../terminal/problem.ts'
 
 const COMMANDS = [up, demo, call, keygen, ledger, receipt, replay, bench]
 

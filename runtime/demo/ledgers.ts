@@ -9,7 +9,7 @@ import { decodeEntry } from '../../protocols/ledger/entry.ts'
 import { entryLeaf } from '../../protocols/ledger/leaf.ts'
 import { listLedger } from '../../store/ledger/directory.ts'
 import { realFiles } from '../../store/ledger/real-files.ts'
-import { verifyLedger } from '../cli/verify-ledger.ts'
+import { verifyLedger } from '../verify-ledger.ts'
 
 export interface LedgerOutcome {
   readonly directory: string

@@ -1,6 +1,6 @@
 // How the demo speaks: one line for each thing shown, and a progress bar meanwhile on a terminal (a plain line at its end otherwise).
 // The rule to remember: with `--json` stdout belongs to the one object, so every line goes to stderr.
-import { note, printLine, progressBar } from '../cli/output.ts'
+import { note, printLine, progressBar } from '../terminal/output.ts'
 
 export interface Stage {
   advance(): void

@@ -3,7 +3,7 @@
 import type { Client, Receipt, VerifyReceipt } from '../client/index.ts'
 import { formatTxId } from '../../protocols/ids.ts'
 import { statementBytes } from '../samples/statement.ts'
-import { Problem } from '../cli/problem.ts'
+import { Problem } from '../terminal/problem.ts'
 import type { Registration } from './registrar.ts'
 
 const RECEIPT_TIMEOUT_MS = 30_000

@@ -4,7 +4,7 @@
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { formatTxId, parseTxId, type TxId } from '../../protocols/ids.ts'
 import { ConcordatError, type Client, type Response } from '../client/index.ts'
-import { Problem } from '../cli/problem.ts'
+import { Problem } from '../terminal/problem.ts'
 import { statementBytes, statementId, type Statement } from '../samples/statement.ts'
 
 export interface Registration {

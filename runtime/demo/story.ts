@@ -5,7 +5,7 @@ import { nativeCrypto } from '../../protocols/crypto/native.ts'
 import { toHex } from '../../protocols/codec/bytes.ts'
 import { nodeId as asNodeId, type NodeId } from '../../protocols/ids.ts'
 import { connect, verifyReceipt, type Client } from '../client/index.ts'
-import { Problem } from '../cli/problem.ts'
+import { Problem } from '../terminal/problem.ts'
 import type { LocalService } from '../local-service.ts'
 import { askRpc } from '../rpc-request.ts'
 import type { Statement } from '../samples/statement.ts'
@@ -48,7 +48,7 @@ const IN_FLIGHT = 48
 const REGISTER_TIMEOUT_MS = 60_000
 const NEW_PRIMARY_TIMEOUT_MS = 30_000
 /** Silence after which a client asks whether its node is alive: the nodes are on this machine. */
-const LIVENESS_MS = 250
+const PING_AFTER_MS = 150
 const SHORT_ID_CHARS = 12
 const TAMPERINGS = 2
 
@@ -142,7 +142,7 @@ async function connectAll(service: LocalService): Promise<readonly Client[]> {
         service: service.service,
         trust: service.serviceCertificatePem,
         identity: user,
-        livenessMs: LIVENESS_MS,
+        pingAfterMs: PING_AFTER_MS,
         ...(token === undefined ? {} : { token }),
       }),
     ),

@@ -6,8 +6,8 @@ import { Option, type Command } from 'commander'
 import { UsageError } from '../../../protocols/errors.ts'
 import { connect, ConcordatError, type ClientIdentity, type ConnectOptions, type Response } from '../../client/index.ts'
 import { parseJson, readInput, readTextInput } from '../input.ts'
-import { note, printJson, printLine } from '../output.ts'
-import { Problem } from '../problem.ts'
+import { note, printJson, printLine } from '../../terminal/output.ts'
+import { Problem } from '../../terminal/problem.ts'
 import { readServiceFile, SERVICE_FILE, type ServiceFile } from '../service-file.ts'
 
 const EXIT_PROBLEM = 1

@@ -11,8 +11,8 @@ import { narrator, type Narrator } from '../../demo/narrator.ts'
 import { packageStatements } from '../../demo/packages.ts'
 import { tellStory, type DemoReport, type Story } from '../../demo/story.ts'
 import { LocalService } from '../../local-service.ts'
-import { note, printJson } from '../output.ts'
-import { Problem } from '../problem.ts'
+import { note, printJson } from '../../terminal/output.ts'
+import { Problem } from '../../terminal/problem.ts'
 import { integer, thisProgram } from './up.ts'
 
 interface DemoOptions {

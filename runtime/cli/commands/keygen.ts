@@ -12,7 +12,7 @@ import {
   publicKeyPem,
   type IdentityCurve,
 } from '../../identity.ts'
-import { printJson, printLine } from '../output.ts'
+import { printJson, printLine } from '../../terminal/output.ts'
 
 interface KeygenOptions {
   readonly name: string

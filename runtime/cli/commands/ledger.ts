@@ -7,8 +7,8 @@ import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { UsageError } from '../../../protocols/errors.ts'
 import { inspectLedger, type ChunkFacts, type LedgerFacts } from '../../../store/ledger/inspect.ts'
 import { readTextInput } from '../input.ts'
-import { note, printJson, printLine, progressBar } from '../output.ts'
-import { verifyLedger, type LedgerReport } from '../verify-ledger.ts'
+import { note, printJson, printLine, progressBar } from '../../terminal/output.ts'
+import { verifyLedger, type LedgerReport } from '../../verify-ledger.ts'
 
 const EXIT_PROBLEM = 1
 

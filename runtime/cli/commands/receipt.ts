@@ -9,7 +9,7 @@ import { UsageError } from '../../../protocols/errors.ts'
 import { formatTxId } from '../../../protocols/ids.ts'
 import { verifyReceipt } from '../../../protocols/receipts/verify-receipt.ts'
 import { readInput, readJsonInput, readTextInput } from '../input.ts'
-import { printJson, printLine } from '../output.ts'
+import { printJson, printLine } from '../../terminal/output.ts'
 
 const EXIT_PROBLEM = 1
 

@@ -36,7 +36,7 @@ const config = (own: Identity, peer: Identity, proof: Identity = own): ChannelCo
   binding: channelBinding(crypto, SERVICE),
   nodeId: idOf(own),
   peer: idOf(peer),
-  staticKey: own.staticKey,
+  staticKey: proof.staticKey,
   identityPayload: payloads.get(proof)!,
   retryMinMs: RETRY_MIN_MS,
   retryMaxMs: RETRY_MAX_MS,
@@ -239,6 +239,37 @@ describe('starting anew', () => {
       [4, 6],
       [1, 2, 3, 5],
     ])
+  })
+
+  it('an initiator may use its old keys until the switch is confirmed', () => {
+    const pair = new Pair().startBoth()
+    pair.pass(200)
+    pair.say(0, 1)
+    pair.settle()
+    pair.nodes[0].advance(SILENCE_MS)
+    pair.say(0, 2)
+    // On the wire: frame 2 and the hello; then the answer; then the finish, with which the other node switches.
+    for (let i = 0; i < 3; i++) pair.deliver(pair.wire.shift()!)
+    expect(pair.phases()).toEqual(['awaitingConfirmation', 'awaitingFinish'])
+    pair.say(0, 3)
+    pair.deliver(pair.wire.shift()!)
+    expect(pair.phases()).toEqual(['awaitingConfirmation', 'established'])
+    pair.settle()
+    expect(pair.phases()).toEqual(established)
+    expect(pair.heard(1)).toEqual([1, 2, 3])
+  })
+
+  it('when both begin at once, the lower node goes on', () => {
+    const pair = new Pair().startBoth()
+    pair.nodes[0].advance(0)
+    pair.nodes[1].advance(2 * RETRY_MIN_MS)
+    expect(pair.phases()).toEqual(['awaitingAnswer', 'awaitingAnswer'])
+    pair.settle()
+    expect(pair.phases()).toEqual(established)
+    const roles = pair.nodes.map(
+      (host) => host.traces.find(({ point }) => point === 'channelEstablished')?.fields.fields,
+    )
+    expect(roles).toEqual([{ initiator: true }, { initiator: false }])
   })
 
   it('frames that do not open make the keys suspect', () => {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { AppRequest } from '../../../protocols/app.ts'
 import { toByteString } from '../../../protocols/codec/bytes.ts'
 import { formatPem } from '../../../protocols/codec/pem.ts'
-import { certificateId } from '../../../protocols/crypto/certificate.ts'
+import { certificateId, nodeIdOf } from '../../../protocols/crypto/certificate.ts'
 import { refusal } from '../../../protocols/errors.ts'
 import { seqno, view } from '../../../protocols/ids.ts'
 import { REQUEST_BODY_BYTES_MAX } from '../../../protocols/limits.ts'
@@ -346,6 +346,8 @@ describe('what goes wrong is said clearly', () => {
     const error = await attempt(network({ identity: impostor }).hub)
     expect(error).toMatchObject({ code: 'ServiceNotTrusted', outcomeUnknown: false })
     expect(error.message).toContain('notEndorsed')
+    const liar = await attempt(network({ claims: nodeIdOf(crypto, secondNode.certificate) }).hub)
+    expect(liar).toMatchObject({ code: 'ServiceNotTrusted', message: expect.stringContaining('another identity') })
   })
 
   it('nobody there, and a node that is not ready', async () => {

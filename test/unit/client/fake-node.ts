@@ -22,6 +22,8 @@ export interface FakeNodeOptions {
   readonly of?: Identity
   readonly handler?: Handler
   readonly primary?: NodeId
+  /** The node id it gives in clear, if not its own. */
+  readonly claims?: NodeId
   readonly seed?: number
 }
 
@@ -107,13 +109,13 @@ export class FakeNode {
     const admission = admitHello(payload, reply, { sessionsOpen: 0, isReady: this.isReady })
     if (admission.kind === 'refuse') this.#options.bus.publish(admission.replySubject, admission.payload)
     if (admission.kind !== 'admit') return
-    const { identity, of = service, primary } = this.#options
+    const { identity, of = service, primary, claims = this.nodeId } = this.#options
     const sessionId = `s${++this.#sessions}`
     const config: SessionConfig = {
       crypto,
       service: SERVICE,
       serviceCertificate: of.certificate,
-      nodeId: this.nodeId,
+      nodeId: claims,
       sessionId,
       staticKey: identity.staticKey,
       identityPayload: sessionPayload('node', identity, of),

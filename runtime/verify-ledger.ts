@@ -3,19 +3,19 @@
 // The rule to remember: without a trusted service certificate a ledger only vouches for itself.
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { DecodeError } from '../../protocols/codec/bytes.ts'
-import type { Crypto } from '../../protocols/crypto/crypto.ts'
-import { CorruptDataError } from '../../protocols/errors.ts'
-import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from '../../protocols/ledger/chunk.ts'
+import { DecodeError } from '../protocols/codec/bytes.ts'
+import type { Crypto } from '../protocols/crypto/crypto.ts'
+import { CorruptDataError } from '../protocols/errors.ts'
+import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from '../protocols/ledger/chunk.ts'
 import {
   finishVerification,
   startVerification,
   verifyChunk,
   type LedgerSummary,
   type Verification,
-} from '../../protocols/ledger/verify.ts'
-import { listLedger } from '../../store/ledger/directory.ts'
-import { realFiles } from '../../store/ledger/real-files.ts'
+} from '../protocols/ledger/verify.ts'
+import { listLedger } from '../store/ledger/directory.ts'
+import { realFiles } from '../store/ledger/real-files.ts'
 
 export interface LedgerFailure {
   readonly file: string

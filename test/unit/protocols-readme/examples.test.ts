@@ -1,0 +1,120 @@
+// Goal: protocols/README.md cannot rot. Its worked examples are the bytes the code makes (and read back to what they say), its table of limits
+// is protocols/limits.ts, and it names every error code, every table code and every folder. When this fails, correct the README by hand.
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { concat, EMPTY, fromHex, toHex, utf8 } from '../../../protocols/codec/bytes.ts'
+import { decodePeerMessage, encodePeerMessage } from '../../../protocols/consensus/peer-codec.ts'
+import { assembleRootSignature, parseSign1, rootToBeSigned, serviceKeyId } from '../../../protocols/crypto/cose.ts'
+import { ecKeyPairFromSeed, nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
+import { seqno, view } from '../../../protocols/ids.ts'
+import { decodeEntry, encodeEntry, openPrivateDomain } from '../../../protocols/ledger/entry.ts'
+import { commitEvidence, commitEvidenceDigest, commitSecret, entryLeaf, writeSetDigest } from '../../../protocols/ledger/leaf.ts'
+import * as limits from '../../../protocols/limits.ts'
+import { append, emptyTree, proof, root, serialiseTree } from '../../../protocols/merkle/tree.ts'
+import { encodeInclusionProof, buildCoseReceipt, verifyCoseReceipt } from '../../../protocols/receipts/cose-receipt.ts'
+import { errorCodes } from '../../../protocols/session/error-codes.ts'
+import { openFrame, sealFrame, startReceiving, startSending } from '../../../protocols/session/frame.ts'
+import { decodeHello, encodeHello, sessionPrologue } from '../../../protocols/session/hello.ts'
+import { staticKeyStatement } from '../../../protocols/session/identity-payload.ts'
+import { decodeClientBatch } from '../../../protocols/session/messages-decode.ts'
+import { encodeClientBatch } from '../../../protocols/session/messages-encode.ts'
+import { initHandshake, noiseKeyPair, writeMessage } from '../../../protocols/session/noise.ts'
+import { PATTERN_XX } from '../../../protocols/session/noise-patterns.ts'
+
+const folder = fileURLToPath(new URL('../../../protocols/', import.meta.url))
+const readme = readFileSync(`${folder}README.md`, 'utf8')
+
+/** Examples by name: fenced blocks ```hex <name>, each line `hex  remark`, joined without remarks. */
+const examples = new Map(
+  [...readme.matchAll(/^```hex ([a-z-]+)\n([\s\S]*?)^```$/gm)].map(([, name, body]) => [
+    name,
+    body!.replaceAll(/^([0-9a-f ]*?)(?: {2,}.*)?$/gm, (_, hex: string) => hex.replaceAll(' ', '')).replaceAll('\n', ''),
+  ]),
+)
+
+// What the README assumes in its examples.
+const bytes32 = (first: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, i) => first + i)
+const KEY = bytes32(0x00)
+const SERVICE_IDENTITY = new Uint8Array(32).fill(0xaa)
+const STATIC = noiseKeyPair(crypto, bytes32(0x20))
+const EPHEMERAL = bytes32(0x40)
+const TX_ID = { view: view(2), seqno: seqno(1) }
+
+const prologue = sessionPrologue('demo', SERVICE_IDENTITY)
+
+function clientHello(): Uint8Array {
+  const fresh = initHandshake(crypto, { pattern: PATTERN_XX, initiator: true, prologue, s: STATIC })
+  const { message } = writeMessage(crypto, fresh, EMPTY, EPHEMERAL)!
+  return encodeHello({ type: 'clientHello', replySubject: '_INBOX.abc', noise: message })
+}
+
+const request = { id: 1, verb: 'PUT', path: '/app/log?id=7', body: utf8('"hi"') }
+const batch = encodeClientBatch({ requests: [request], controls: [{ type: 'ping', id: 2 }] })[0]!
+const sealed = sealFrame(crypto, startSending(KEY), batch)
+
+const heartbeat = {
+  fromActor: 'replica',
+  toActor: 'replica',
+  message: {
+    type: 'AppendEntries',
+    view: 3,
+    prevIdx: 300,
+    prevView: 2,
+    idx: 300,
+    viewOfIdx: 2,
+    leaderCommitIdx: 299,
+    records: [],
+  },
+} as const
+
+const writes = [
+  { name: 'notes', writes: [{ key: utf8('k'), value: utf8('secret') }], removes: [] },
+  { name: 'public:log', writes: [{ key: utf8('7'), value: utf8('"hi"') }], removes: [utf8('6')] },
+]
+const secret = commitSecret(crypto, KEY)
+const evidence = commitEvidence(crypto, secret, TX_ID.view, TX_ID.seqno)
+const { bytes: entry } = encodeEntry(crypto, KEY, {
+  ...TX_ID,
+  flags: 0,
+  claimsDigest: undefined,
+  commitEvidenceDigest: commitEvidenceDigest(crypto, secret, TX_ID.view, TX_ID.seqno),
+  writes,
+})
+const leaf = entryLeaf(crypto, entry, decodeEntry(entry))
+const tree = append(crypto, emptyTree, leaf)
+const rootHash = root(crypto, tree).root
+
+const { protectedHeader } = rootToBeSigned({
+  curve: 'P-384',
+  kid: toHex(SERVICE_IDENTITY),
+  iatSeconds: 1_700_000_000,
+  issuer: 'demo',
+  subject: '',
+  view: view(2),
+  seqno: seqno(2),
+  root: rootHash,
+})
+const inclusion = encodeInclusionProof({
+  writeSetDigest: writeSetDigest(crypto, entry),
+  commitEvidence: evidence,
+  claimsDigest: new Uint8Array(32),
+  path: proof(crypto, tree, 1)!,
+})
+
+const COMPUTED: Readonly<Record<string, Uint8Array>> = {
+  'session-prologue': prologue,
+  'static-key-statement': staticKeyStatement('client', SERVICE_IDENTITY, STATIC.publicKey),
+  'client-hello': clientHello(),
+  'client-batch': batch,
+  'sealed-frame': 'bytes' in sealed ? sealed.bytes : EMPTY,
+  heartbeat: encodePeerMessage(heartbeat)[0]!,
+  entry,
+  'leaf-and-root': concat(leaf, rootHash),
+  'cose-protected-header': protectedHeader,
+  'inclusion-proof': inclusion,
+}
+if (process.env['PRINT_EXAMPLES'] !== undefined) {
+  for (const [name, bytes] of Object.entries(COMPUTED)) console.log(name, bytes.length, toHex(bytes))
+  console.log(evidence)
+}
