@@ -64,9 +64,6 @@ export interface Welcome {
   readonly type: 'welcome'
   /** PKCS#8 DER. */
   readonly servicePrivateKey: Uint8Array
-  readonly serviceCertificatePem: string
-  /** The receiver's certificate, endorsed by the service. */
-  readonly nodeCertificatePem: string
   /** 32 bytes; in force from seqno 1. */
   readonly ledgerSecret: Uint8Array
 }

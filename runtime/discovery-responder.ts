@@ -2,6 +2,7 @@
 // Sealed traffic is not counted here: how much of it there is, is nobody's business on the network.
 import type { NodeSetup } from './node-setup.ts'
 import type { Bus } from './bus/bus.ts'
+import { isReplySubject } from '../protocols/session/hello.ts'
 import { rpcSubject, sessionSubject } from '../protocols/subjects.ts'
 import { discoveryReply, discoverySubjects, parseDiscoverySubject, type DiscoveredService } from './bus/discovery.ts'
 
@@ -30,7 +31,7 @@ export class DiscoveryResponder {
     for (const subject of discoverySubjects(base)) {
       bus.subscribe(subject, (message) => {
         const verb = parseDiscoverySubject(message.subject, base)
-        if (verb !== undefined && message.reply !== undefined) {
+        if (verb !== undefined && message.reply !== undefined && isReplySubject(message.reply)) {
           bus.publish(message.reply, discoveryReply(verb, this.#describe()))
         }
       })

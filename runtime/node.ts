@@ -21,7 +21,7 @@ import type { Crypto } from '../protocols/crypto/crypto.ts'
 import type { NodeId } from '../protocols/ids.ts'
 import { LOG_TAIL_BYTES_MAX } from '../protocols/limits.ts'
 import type { Welcome } from '../protocols/requests.ts'
-import { encodeHello } from '../protocols/session/hello.ts'
+import { encodeHello, isReplySubject } from '../protocols/session/hello.ts'
 import { noiseKeyPair } from '../protocols/session/noise.ts'
 import { nodeSubjects, parseNodeSubject, rpcSubject, sessionSubject } from '../protocols/subjects.ts'
 import type { NodeSetup } from './node-setup.ts'
@@ -119,8 +119,6 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
             welcome: {
               type: 'welcome',
               servicePrivateKey: founding.servicePrivateKey,
-              serviceCertificatePem: setup.serviceCertificatePem,
-              nodeCertificatePem: '',
               ledgerSecret: founding.ledgerSecret,
             },
           },
@@ -178,7 +176,8 @@ export function runNode(options: RunNodeOptions): LiveHost {
 
 /** A session this node does not have (any more): its client learns at once instead of waiting for an answer. */
 function refuseUnknownSession(bus: Bus, { reply }: BusMessage): void {
-  if (reply === undefined) return
+  // Whoever published chose the reply subject: an unusable one must not throw, one of ours not be answered.
+  if (reply === undefined || !isReplySubject(reply)) return
   const refusal = encodeHello({
     type: 'sessionRefusal',
     code: 'ResourceNotFound',

@@ -59,7 +59,13 @@ export function forwarded(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
   const { token, view, responses } = envelope.event as Forwarded
   const forwarding = s.forwardings[token]
   if (forwarding === undefined) return unchanged(s)
-  const state = remember(settled(s, token, forwarding), forwarding.origin, responses)
+  // Answers that do not fit one frame arrive in several messages.
+  const answered = new Set(responses.map(({ id }) => id))
+  const requestIds = forwarding.requestIds.filter((id) => !answered.has(id))
+  const left = { ...forwarding, requestIds }
+  const after =
+    requestIds.length === 0 ? settled(s, token, forwarding) : { ...s, forwardings: { ...s.forwardings, [token]: left } }
+  const state = remember(after, forwarding.origin, responses)
   const answer: Executed = { type: 'executed', token: forwarding.originToken, view, responses }
   return { state, effects: [send(forwarding.origin, answer)] }
 }

@@ -59,7 +59,6 @@ const ELECTION_TYPES: readonly ElectionType[] = ['PreVote', 'RegularVote']
 const NODES_MAX = 1024
 const NODE_ID_BYTES_MAX = 128
 const KEY_BYTES_MAX = 4096
-const CERTIFICATE_BYTES_MAX = 16 * 1024
 /** Room for a record's kind and length, and the header of AppendEntries. */
 const RECORD_FIXED_BYTES = 5
 const HEADER_BYTES = 64
@@ -109,10 +108,8 @@ function write(open: (sizeHint: number) => ByteWriter, message: PeerMessage): re
       return writeForwarded(open, message)
     case 'joinRequest':
       return [open(0).finish()]
-    case 'welcome': {
-      const writer = open(4096).blob(message.servicePrivateKey).text(message.serviceCertificatePem)
-      return [writer.text(message.nodeCertificatePem).raw(message.ledgerSecret).finish()]
-    }
+    case 'welcome':
+      return [open(512).blob(message.servicePrivateKey).raw(message.ledgerSecret).finish()]
   }
 }
 
@@ -235,16 +232,8 @@ function readRecord(reader: ByteReader, seqno: number, view: number): LogRecord 
 
 function readWelcome(reader: ByteReader): Welcome {
   const servicePrivateKey = reader.blob(KEY_BYTES_MAX).slice()
-  const serviceCertificatePem = certificate(reader)
-  const nodeCertificatePem = certificate(reader)
   const ledgerSecret = reader.take(32).slice()
-  return { type: 'welcome', servicePrivateKey, serviceCertificatePem, nodeCertificatePem, ledgerSecret }
-}
-
-function certificate(reader: ByteReader): string {
-  const text = reader.text()
-  if (text.length > CERTIFICATE_BYTES_MAX) throw new DecodeError('certificate too long', reader.offset)
-  return text
+  return { type: 'welcome', servicePrivateKey, ledgerSecret }
 }
 
 function bool(reader: ByteReader): boolean {

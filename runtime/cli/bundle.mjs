@@ -35,8 +35,9 @@ function changedMs(path) {
 
 /** The bundle gets the time of the youngest source read, so a source edited during the build makes it stale again. */
 async function build(root, bundle, newestMs) {
-  const { build, stop } = await import('esbuild')
-  const result = await build({
+  // Synchronously, because that leaves no service process of esbuild behind.
+  const { buildSync } = await import('esbuild')
+  const result = buildSync({
     absWorkingDir: root,
     entryPoints: ['runtime/cli/main.ts'],
     outfile: bundle,
@@ -49,7 +50,6 @@ async function build(root, bundle, newestMs) {
     write: false,
     logLevel: 'silent',
   })
-  await stop()
   mkdirSync(join(root, '.build'), { recursive: true })
   // The source map first: whoever sees the new bundle finds its map.
   const files = result.outputFiles.toSorted((a, b) => Number(a.path === bundle) - Number(b.path === bundle))

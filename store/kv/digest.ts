@@ -3,7 +3,6 @@
 // The rule to remember: maps that did not change since the last digest are not hashed again.
 import { ByteWriter, concat, EMPTY, fromByteString, utf8 } from '../../protocols/codec/bytes.ts'
 import { type KvState, mapNames, type MapTree } from './kv-state.ts'
-import { scan } from './sorted-map.ts'
 
 export type Sha256 = (...parts: readonly Uint8Array[]) => Uint8Array
 
@@ -18,7 +17,7 @@ function mapDigest(tree: MapTree, sha256: Sha256): Uint8Array {
   if (cached !== undefined) return cached
   let chain: Uint8Array = EMPTY
   let block = new ByteWriter(4096)
-  scan(tree, undefined, undefined, (key, { value, version }) => {
+  tree.scan(undefined, undefined, (key, { value, version }) => {
     block.blob(fromByteString(key)).blob(value).u64le(version)
     if (block.length < BLOCK_BYTES) return
     chain = sha256(chain, block.finish())

@@ -3,7 +3,7 @@
 // The rule to remember: a KvState never changes. Keeping the old one is the snapshot and the rollback.
 import { fromByteString, toByteString } from '../../protocols/codec/bytes.ts'
 import type { MapWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
-import { compareNames, scan, sortedMap, type SortedMap } from './sorted-map.ts'
+import { compareNames, emptySortedMap, type SortedMap, type SortedMapEdit } from './sorted-map.ts'
 
 /** A value and the seqno of the transaction that wrote it. */
 export interface Versioned {
@@ -22,7 +22,7 @@ export class KvState {
   }
 }
 
-export const emptyKv: KvState = new KvState(sortedMap())
+export const emptyKv: KvState = new KvState(emptySortedMap())
 
 /** One map, read only. Byte arrays it returns belong to the store: never write into them. */
 export interface MapReader {
@@ -62,7 +62,7 @@ class StateReader implements MapReader {
     visit: (key: Uint8Array, value: Uint8Array) => boolean | void,
   ): void {
     if (this.#tree === undefined) return
-    scan(this.#tree, optionalByteString(from), optionalByteString(to), (key, { value }) =>
+    this.#tree.scan(optionalByteString(from), optionalByteString(to), (key, { value }) =>
       visit(fromByteString(key), value),
     )
   }
@@ -75,7 +75,11 @@ class StateReader implements MapReader {
 export const readMap = (state: KvState, name: string): MapReader => new StateReader(state.maps.get(name))
 
 /** Names of all maps that hold a key, in ascending byte order. */
-export const mapNames = (state: KvState): string[] => state.maps.keysArray().sort(compareNames)
+export function mapNames(state: KvState): string[] {
+  const names: string[] = []
+  state.maps.scan(undefined, undefined, (name) => void names.push(name))
+  return names.sort(compareNames)
+}
 
 export interface SequencedWriteSet {
   readonly seqno: number
@@ -102,40 +106,40 @@ export function applyWriteSets(state: KvState, writeSets: readonly SequencedWrit
 function applyMapWrites(changes: KvChanges, map: MapWrites, seqno: number): void {
   const { writes, removes } = map
   if (writes.length === 0 && removes.length === 0) return
-  const tree = changes.edit(map.name)
+  const edit = changes.edit(map.name)
   for (let i = 0; i < writes.length; i++) {
     const { key, value } = writes[i]!
     // A copy: a view would keep the whole received batch alive, and small arrays live on V8's own heap (measurements §1.7).
-    tree.set(toByteString(key), { value: new Uint8Array(value), version: seqno })
+    edit.set(toByteString(key), { value: new Uint8Array(value), version: seqno })
   }
-  for (let i = 0; i < removes.length; i++) tree.delete(toByteString(removes[i]!))
+  for (let i = 0; i < removes.length; i++) edit.delete(toByteString(removes[i]!))
 }
 
-/** Collects changed clones of maps. Internal to store/kv; used once: `finish` hands its trees to the new state. */
+/** Collects the edits of a state's maps. Internal to store/kv. */
 export class KvChanges {
   readonly #base: KvState
-  readonly #edited = new Map<string, MapTree>()
+  readonly #edits = new Map<string, SortedMapEdit<Versioned>>()
   constructor(base: KvState) {
     this.#base = base
   }
 
-  /** The clone of a map that may be changed. */
-  edit(name: string): MapTree {
-    let tree = this.#edited.get(name)
-    if (tree === undefined) {
-      tree = this.#base.maps.get(name)?.clone() ?? sortedMap<Versioned>()
-      this.#edited.set(name, tree)
+  edit(name: string): SortedMapEdit<Versioned> {
+    let edit = this.#edits.get(name)
+    if (edit === undefined) {
+      edit = (this.#base.maps.get(name) ?? emptySortedMap<Versioned>()).edit()
+      this.#edits.set(name, edit)
     }
-    return tree
+    return edit
   }
 
   finish(): KvState {
-    if (this.#edited.size === 0) return this.#base
-    const maps = this.#base.maps.clone()
-    for (const [name, tree] of this.#edited) {
-      if (tree.isEmpty) maps.delete(name)
+    if (this.#edits.size === 0) return this.#base
+    const maps = this.#base.maps.edit()
+    for (const [name, edit] of this.#edits) {
+      const tree = edit.finish()
+      if (tree.size === 0) maps.delete(name)
       else maps.set(name, tree)
     }
-    return new KvState(maps)
+    return new KvState(maps.finish())
   }
 }

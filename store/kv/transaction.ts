@@ -6,8 +6,8 @@ import { fromByteString, toByteString } from '../../protocols/codec/bytes.ts'
 import { invariant } from '../../protocols/errors.ts'
 import type { MapWrites, Write, WriteSet } from '../../protocols/ledger/write-set.ts'
 import { ENTRY_BYTES_MAX } from '../../protocols/limits.ts'
-import { KvChanges, KvState, type MapTree } from './kv-state.ts'
-import { compareNames, scan } from './sorted-map.ts'
+import { KvChanges, KvState, type MapTree, type Versioned } from './kv-state.ts'
+import { compareNames, type SortedMapEdit } from './sorted-map.ts'
 
 /** UTF-16 units of a map's name. */
 export const MAP_NAME_LENGTH_MAX = 1024
@@ -47,7 +47,7 @@ class TreeLayer implements Layer {
     to: string | undefined,
     visit: (key: string, value: Uint8Array) => boolean | void,
   ): boolean {
-    return scan(this.#tree, from, to, (key, { value }) => visit(key, value))
+    return this.#tree.scan(from, to, (key, { value }) => visit(key, value))
   }
   get size(): number {
     return this.#tree.size
@@ -232,12 +232,12 @@ export class MapHandle implements TableHandle, Layer {
     }
   }
 
-  /** Writes straight into a clone of the base's tree; values need no copy, `put` made one. */
-  applyTo(tree: MapTree, seqno: number): void {
-    if (this.#cleared) tree.clear()
+  /** Writes straight into an edit of the base's tree; values need no copy, `put` made one. */
+  applyTo(edit: SortedMapEdit<Versioned>, seqno: number): void {
+    if (this.#cleared) edit.clear()
     for (const [key, value] of this.#writes) {
-      if (value === undefined) tree.delete(key)
-      else tree.set(key, { value, version: seqno })
+      if (value === undefined) edit.delete(key)
+      else edit.set(key, { value, version: seqno })
     }
   }
 }

@@ -91,7 +91,7 @@ export class MemoryFiles implements FileSystem {
   readonly #random: () => number
   readonly #defer: (task: () => void, delayMs: number | undefined) => void
   #names = new Map<string, Inode>()
-  #durableNames = new Map<string, Inode>()
+  readonly #durableNames = new Map<string, Inode>()
   #unsyncedNames: NameChange[] = []
   readonly #directories = new Set<string>()
   readonly #failures: { operation: FileOperation; kind: StorageFailureKind; skip: number }[] = []

@@ -32,7 +32,8 @@ function findings(messages: readonly TappedMessage[], secrets: ReadonlyMap<strin
   const wanted = [...secrets].flatMap(([name, bytes]) => forms(bytes).map((form) => ({ name, form })))
   return messages.flatMap(({ subject, reply, headers, payload }) => {
     const seen = Buffer.concat([utf8(`${subject} ${reply ?? ''} `), headers, payload])
-    return wanted.filter(({ form }) => seen.includes(form)).map(({ name }) => `${name} on ${subject}`)
+    const found = wanted.filter(({ form }) => seen.includes(form)).map(({ name }) => `${name} on ${subject}`)
+    return [...new Set(found)]
   })
 }
 

@@ -112,8 +112,8 @@ function perform(tx: Transaction, twin: Twin, below: Twin, op: Operation): void 
 function expectedWriteSet(before: Twin, after: Twin): unknown {
   const maps = []
   for (const mapName of MAPS.toSorted()) {
-    const old = before.get(mapName) ?? new Map()
-    const now: TwinMap = after.get(mapName) ?? new Map()
+    const old: TwinMap = before.get(mapName) ?? new Map<string, { value: string; version: number }>()
+    const now: TwinMap = after.get(mapName) ?? new Map<string, { value: string; version: number }>()
     const writes = sortedKeys(now).filter((k) => now.get(k)!.version === -1)
     const removes = sortedKeys(old).filter((k) => !now.has(k))
     if (writes.length + removes.length === 0) continue
@@ -135,7 +135,7 @@ function checkState(state: KvState, twin: Twin): void {
     reader.range(undefined, undefined, (found, value) => {
       seen.push([toByteString(found), toByteString(value), reader.versionOfPreviousWrite(found)])
     })
-    const map = twin.get(mapName) ?? new Map()
+    const map: TwinMap = twin.get(mapName) ?? new Map<string, { value: string; version: number }>()
     expect(seen).toEqual(sortedKeys(map).map((k) => [k, map.get(k)!.value, map.get(k)!.version]))
     expect(reader.size).toBe(map.size)
   }

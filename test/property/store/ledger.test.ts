@@ -196,15 +196,16 @@ it('equals an array under random commands (real files)', () => {
           ...store.files,
           open: (path, mode) => {
             const file = store.files.open(path, mode)
-            return Object.assign(Object.create(file), {
-              write: file.write.bind(file),
-              read: file.read.bind(file),
-              truncate: file.truncate.bind(file),
-              size: file.size.bind(file),
-              close: file.close.bind(file),
-              datasyncNow: file.datasyncNow.bind(file),
-              datasync: (done: () => void) => done(),
-            })
+            return {
+              path,
+              write: (bytes, offset) => file.write(bytes, offset),
+              read: (offset, length) => file.read(offset, length),
+              truncate: (length) => file.truncate(length),
+              size: () => file.size(),
+              close: () => file.close(),
+              datasyncNow: () => file.datasyncNow(),
+              datasync: (done) => done(undefined),
+            }
           },
           syncDirectory: (_directory, done) => done(undefined),
         }

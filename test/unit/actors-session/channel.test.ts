@@ -155,9 +155,7 @@ describe('a quiet network', () => {
       const message = {
         type: 'welcome',
         servicePrivateKey,
-        serviceCertificatePem: `${i}`,
-        nodeCertificatePem: '',
-        ledgerSecret: new Uint8Array(32),
+        ledgerSecret: new Uint8Array(32).fill(i & 0xff).fill(i >>> 8, 1, 2),
       }
       pair.nodes[0].post(
         pair.addresses[0],
@@ -171,9 +169,10 @@ describe('a quiet network', () => {
       pair.pass(50)
       pair.settle(10_000)
     }
-    const numbers = pair.nodes[1].sent.map(({ message }) =>
-      Number((message as unknown as { readonly serviceCertificatePem: string }).serviceCertificatePem),
-    )
+    const numbers = pair.nodes[1].sent.map(({ message }) => {
+      const { ledgerSecret } = message as unknown as { readonly ledgerSecret: Uint8Array }
+      return ledgerSecret[0]! + ledgerSecret[1]! * 256
+    })
     expect(numbers.at(-1)).toBe(count - 1)
     expect(numbers).toEqual(numbers.map((_, i) => numbers[0]! + i))
     expect(numbers.length * 4000).toBeLessThanOrEqual(CHANNEL_QUEUE_BYTES_MAX)

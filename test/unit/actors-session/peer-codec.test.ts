@@ -107,8 +107,6 @@ const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>>
   welcome: fc.record({
     type: fc.constant('welcome' as const),
     servicePrivateKey: bytes,
-    serviceCertificatePem: fc.string({ maxLength: 100 }),
-    nodeCertificatePem: fc.string({ maxLength: 100 }),
     ledgerSecret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   }),
 }

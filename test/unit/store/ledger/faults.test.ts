@@ -48,9 +48,8 @@ describe('a full disk (memory twin)', () => {
     expect(await first).toBe(5)
     await expect(second).rejects.toMatchObject(FULL)
     expect([ledger.lastSeqno, ledger.durableSeqno]).toEqual([5, 5])
-    expect(ledger.notices).toEqual([
-      { type: 'failed', reason: expect.stringContaining('no space left (ENOSPC)'), untilReopened: false },
-    ])
+    expect(ledger.notices).toMatchObject([{ type: 'failed', untilReopened: false }])
+    expect(JSON.stringify(ledger.notices)).toContain('no space left (ENOSPC)')
   })
 
   it('lets whoever learns of the failure append again at once', async () => {
