@@ -7,6 +7,8 @@ import { cpuMicroseconds } from './cpu.ts'
 import type { LoadResult } from './load.ts'
 
 export interface BenchPlan {
+  /** `echo`, `writes`, `reads`. */
+  readonly only: readonly string[]
   readonly inFlight: readonly number[]
   readonly valueBytes: readonly number[]
   readonly warmUpMs: number
@@ -126,12 +128,13 @@ export async function runBench(
     for (const valueBytes of plan.valueBytes) {
       for (const inFlight of plan.inFlight) {
         const load = { servers, inFlight, valueBytes, warmUpMs, measureMs }
-        for (const { what, noAsyncTraces } of ECHO_KINDS) {
+        for (const { what, noAsyncTraces } of plan.only.includes('echo') ? ECHO_KINDS : []) {
           await add(
             measure(program, { type: 'echo', noAsyncTraces, ...load }, what, { responder: echoServer.pid, ...broker }),
           )
         }
         for (const kind of ['write', 'read'] as const) {
+          if (!plan.only.includes(`${kind}s`)) continue
           const task = {
             type: 'requests',
             kind,

@@ -19,7 +19,7 @@ export function installPackages(root) {
     const options = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
     const { status, error } = spawnSync(command, [...first, ...options], { cwd: root, stdio: STDERR_ONLY })
     if (error !== undefined) throw new Error(`could not run npm: ${error.message}`)
-    if (status !== 0) throw new Error('npm ci failed; is the network there?')
+    if (status !== 0) throw new Error('npm ci failed, as said above')
   })
 }
 

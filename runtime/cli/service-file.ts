@@ -14,7 +14,7 @@ const schema = v.object({
   service: text,
   servers: v.union([text, v.pipe(v.array(text), v.nonEmpty())]),
   serviceCertificate: text,
-  user: v.optional(v.object({ cert: text, key: text })),
+  user: v.optional(v.object({ certificate: text, privateKey: text })),
 })
 
 export interface ServiceFile {
@@ -23,7 +23,7 @@ export interface ServiceFile {
   /** Absolute path of the PEM. */
   readonly serviceCertificate: string
   /** Absolute paths of the PEMs. */
-  readonly user: { readonly cert: string; readonly key: string } | undefined
+  readonly user: { readonly certificate: string; readonly privateKey: string } | undefined
 }
 
 /** Undefined when there is none. @throws UsageError when it is malformed. */
@@ -38,6 +38,6 @@ export async function readServiceFile(directory: string): Promise<ServiceFile | 
     service,
     servers,
     serviceCertificate: inside(serviceCertificate),
-    user: user && { cert: inside(user.cert), key: inside(user.key) },
+    user: user && { certificate: inside(user.certificate), privateKey: inside(user.privateKey) },
   }
 }

@@ -17,12 +17,19 @@ interface BenchOptions {
   readonly nodes: number
   readonly flush: 'commit' | 'interval' | 'never'
   readonly curve: 'P-256' | 'P-384'
+  /** Loads to run: echo, writes, reads. */
+  readonly only?: string
   /** For nodes, e.g. `--cpu-prof`. */
   readonly nodeArgs?: string
 }
 
-const FULL: BenchPlan = { inFlight: [1, 64, 512], valueBytes: [20, 1024], warmUpMs: 1500, measureMs: 3000 }
-const QUICK: BenchPlan = { inFlight: [1, 512], valueBytes: [20], warmUpMs: 1000, measureMs: 2000 }
+const FULL: Omit<BenchPlan, 'only'> = {
+  inFlight: [1, 64, 512],
+  valueBytes: [20, 1024],
+  warmUpMs: 1500,
+  measureMs: 3000,
+}
+const QUICK: Omit<BenchPlan, 'only'> = { inFlight: [1, 512], valueBytes: [20], warmUpMs: 1000, measureMs: 2000 }
 
 const number = (value: number): string => Math.round(value).toLocaleString('en-US')
 const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1)
@@ -80,9 +87,15 @@ async function bench(options: BenchOptions): Promise<void> {
         `${machine}; ${nodes} nodes on the ${broker}; flush: ${flush}; keys ${curve}; everything on this machine\n`,
       )
     }
-    const rows = await runBench(thisProgram(), service, primary, options.quick === true ? QUICK : FULL, (row) => {
-      if (options.json !== true) print(row)
-    })
+    const rows = await runBench(
+      thisProgram(),
+      service,
+      primary,
+      { ...(options.quick === true ? QUICK : FULL), only: options.only?.split(',') ?? ['echo', 'writes', 'reads'] },
+      (row) => {
+        if (options.json !== true) print(row)
+      },
+    )
     const steps = stepCosts()
     const ratios = ratiosOf(rows)
     if (options.json === true) console.log(JSON.stringify({ ...header, rows, ratios, steps }))
@@ -113,6 +126,7 @@ export function register(program: Command): void {
     .option('--nodes <n>', '1, 3, 5 or 7', integer, 3)
     .option('--flush <policy>', 'commit, interval or never', 'commit')
     .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
+    .option('--only <loads>', 'some of echo,writes,reads')
     .option('--node-args <args>', 'arguments of Node for the node processes, e.g. "--cpu-prof"')
     .action((options: BenchOptions) => bench(options))
   program.command('bench-process', { hidden: true }).action(() => runBenchProcess())

@@ -97,8 +97,8 @@ async function connectionFrom(options: CallOptions): Promise<ConnectOptions> {
 /** Undefined: anonymous. @throws UsageError */
 async function identityFrom(options: CallOptions, file: ServiceFile | undefined): Promise<ClientIdentity | undefined> {
   if ((options.cert === undefined) !== (options.key === undefined)) throw new UsageError('--cert and --key go together')
-  const cert = options.cert ?? file?.user?.cert
-  const key = options.key ?? file?.user?.key
+  const cert = options.cert ?? file?.user?.certificate
+  const key = options.key ?? file?.user?.privateKey
   if (cert === undefined || key === undefined) return undefined
   const certificatePem = await readTextInput(cert, 'certificate')
   return { certificatePem, privateKeyPkcs8: toPkcs8(await readTextInput(key, 'private key'), key) }

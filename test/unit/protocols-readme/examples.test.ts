@@ -4,29 +4,19 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { concat, EMPTY, fromHex, toHex, utf8 } from '../../../protocols/codec/bytes.ts'
-import { decodePeerMessage, encodePeerMessage } from '../../../protocols/consensus/peer-codec.ts'
-import { rootToBeSigned } from '../../../protocols/crypto/cose.ts'
 import { nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
 import { seqno, view } from '../../../protocols/ids.ts'
 import { decodeEntry, encodeEntry, openPrivateDomain } from '../../../protocols/ledger/entry.ts'
-import {
-  commitEvidence,
-  commitEvidenceDigest,
-  commitSecret,
-  entryLeaf,
-  writeSetDigest,
-} from '../../../protocols/ledger/leaf.ts'
+import { commitEvidenceDigest, commitSecret, entryLeaf } from '../../../protocols/ledger/leaf.ts'
 import * as limits from '../../../protocols/limits.ts'
-import { append, emptyTree, proof, root } from '../../../protocols/merkle/tree.ts'
-import { decodeInclusionProof, encodeInclusionProof } from '../../../protocols/receipts/cose-receipt.ts'
+import { append, emptyTree, root } from '../../../protocols/merkle/tree.ts'
 import { errorCodes } from '../../../protocols/session/error-codes.ts'
 import { openFrame, sealFrame, startReceiving, startSending } from '../../../protocols/session/frame.ts'
-import { decodeHello, encodeHello, sessionPrologue } from '../../../protocols/session/hello.ts'
+import { sessionPrologue } from '../../../protocols/session/hello.ts'
 import { staticKeyStatement } from '../../../protocols/session/identity-payload.ts'
 import { decodeClientBatch } from '../../../protocols/session/messages-decode.ts'
 import { encodeClientBatch } from '../../../protocols/session/messages-encode.ts'
-import { initHandshake, noiseKeyPair, writeMessage } from '../../../protocols/session/noise.ts'
-import { PATTERN_XX } from '../../../protocols/session/noise-patterns.ts'
+import { noiseKeyPair } from '../../../protocols/session/noise.ts'
 
 const folder = fileURLToPath(new URL('../../../protocols/', import.meta.url))
 const readme = readFileSync(`${folder}README.md`, 'utf8')
@@ -44,42 +34,19 @@ const bytes32 = (first: number): Uint8Array => Uint8Array.from({ length: 32 }, (
 const KEY = bytes32(0x00)
 const SERVICE_IDENTITY = new Uint8Array(32).fill(0xaa)
 const STATIC = noiseKeyPair(crypto, bytes32(0x20))
-const EPHEMERAL = bytes32(0x40)
 const TX_ID = { view: view(2), seqno: seqno(1) }
 
 const prologue = sessionPrologue('demo', SERVICE_IDENTITY)
 
-function clientHello(): Uint8Array {
-  const fresh = initHandshake(crypto, { pattern: PATTERN_XX, initiator: true, prologue, s: STATIC })
-  const { message } = writeMessage(crypto, fresh, EMPTY, EPHEMERAL)!
-  return encodeHello({ type: 'clientHello', replySubject: '_INBOX.abc', noise: message })
-}
-
 const request = { id: 1, verb: 'PUT', path: '/app/log?id=7', body: utf8('"hi"') }
 const batch = encodeClientBatch({ requests: [request], controls: [{ type: 'ping', id: 2 }] })[0]!
 const sealed = sealFrame(crypto, startSending(KEY), batch)
-
-const heartbeat = {
-  fromActor: 'replica',
-  toActor: 'replica',
-  message: {
-    type: 'AppendEntries',
-    view: 3,
-    prevIdx: 300,
-    prevView: 2,
-    idx: 300,
-    viewOfIdx: 2,
-    leaderCommitIdx: 299,
-    records: [],
-  },
-} as const
 
 const writes = [
   { name: 'notes', writes: [{ key: utf8('k'), value: utf8('secret') }], removes: [] },
   { name: 'public:log', writes: [{ key: utf8('7'), value: utf8('"hi"') }], removes: [utf8('6')] },
 ]
 const secret = commitSecret(crypto, KEY)
-const evidence = commitEvidence(crypto, secret, TX_ID.view, TX_ID.seqno)
 const { bytes: entry } = encodeEntry(crypto, KEY, {
   ...TX_ID,
   flags: 0,
@@ -91,34 +58,13 @@ const leaf = entryLeaf(crypto, entry, decodeEntry(entry))
 const tree = append(crypto, emptyTree, leaf)
 const rootHash = root(crypto, tree).root
 
-const { protectedHeader } = rootToBeSigned({
-  curve: 'P-384',
-  kid: toHex(SERVICE_IDENTITY),
-  iatSeconds: 1_700_000_000,
-  issuer: 'demo',
-  subject: '',
-  view: view(2),
-  seqno: seqno(2),
-  root: rootHash,
-})
-const inclusion = encodeInclusionProof({
-  writeSetDigest: writeSetDigest(crypto, entry),
-  commitEvidence: evidence,
-  claimsDigest: new Uint8Array(32),
-  path: proof(crypto, tree, 1)!,
-})
-
 const COMPUTED: Readonly<Record<string, Uint8Array>> = {
   'session-prologue': prologue,
   'static-key-statement': staticKeyStatement('client', SERVICE_IDENTITY, STATIC.publicKey),
-  'client-hello': clientHello(),
   'client-batch': batch,
   'sealed-frame': 'bytes' in sealed ? sealed.bytes : EMPTY,
-  heartbeat: encodePeerMessage(heartbeat)[0]!,
   entry,
   'leaf-and-root': concat(leaf, rootHash),
-  'cose-protected-header': protectedHeader,
-  'inclusion-proof': inclusion,
 }
 
 describe('protocols/README.md', () => {
@@ -127,22 +73,19 @@ describe('protocols/README.md', () => {
   })
 
   it('shows no other examples', () => {
-    expect([...examples.keys()].sort()).toEqual(Object.keys(COMPUTED).sort())
+    expect(new Set(examples.keys())).toEqual(new Set(Object.keys(COMPUTED)))
   })
 
   it('shows examples that read back to what they say', () => {
     const shown = (name: string): Uint8Array => fromHex(examples.get(name) ?? '')
-    expect(decodeHello(shown('client-hello'))).toMatchObject({ type: 'clientHello', replySubject: '_INBOX.abc' })
     const opened = openFrame(crypto, startReceiving(KEY), shown('sealed-frame'))
     expect('plaintext' in opened && decodeClientBatch(opened.plaintext)).toEqual({
       requests: [request],
       refused: [],
       controls: [{ type: 'ping', id: 2 }],
     })
-    expect(decodePeerMessage(shown('heartbeat'))).toEqual(heartbeat)
     const decoded = decodeEntry(shown('entry'))
     expect([...(openPrivateDomain(crypto, KEY, decoded) ?? []), ...decoded.publicWrites]).toEqual(writes)
-    expect(decodeInclusionProof(shown('inclusion-proof')).path).toEqual([{ side: 'left', hash: new Uint8Array(32) }])
   })
 
   it('lists the limits of limits.ts, every one, with their values', () => {
