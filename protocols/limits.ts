@@ -33,7 +33,7 @@ export const FRAMES_PER_KEY_MAX = 2 ** 31
 export const CHANNEL_QUEUE_BYTES_MAX = 2 * 1024 * 1024
 /** A chunk is closed at the first signature after this many bytes (CCF: ledger.chunk_size, 5 MB). */
 export const LEDGER_CHUNK_BYTES = 5_000_000
-/** Envelopes waiting in a node's mailbox before low-priority ones are refused. */
+/** Envelopes waiting in a node's mailbox; what arrives from NATS beyond is dropped. */
 export const MAILBOX_MAX = 100_000
 /** Items returned by one range scan of an application endpoint. */
 export const RANGE_ITEMS_MAX = 1000

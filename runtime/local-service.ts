@@ -21,6 +21,7 @@ import {
 } from './identity.ts'
 import { askRpc } from './rpc-request.ts'
 import { DEFAULT_TIMING, type Timing } from './node-setup.ts'
+import { DirectoryLockedError, lockDirectory } from '../store/directory-lock.ts'
 import { inspectLedger } from '../store/ledger/inspect.ts'
 
 export interface LocalServiceOptions {
@@ -114,7 +115,7 @@ export class LocalService {
   static async start(options: LocalServiceOptions): Promise<LocalService> {
     if (!NODE_COUNTS.includes(options.nodes)) throw new UsageError(`--nodes must be one of ${NODE_COUNTS.join(', ')}`)
     const directory = resolve(options.directory)
-    prepareDirectory(directory, options)
+    await prepareDirectory(directory, options)
     const cleanUp: (() => Promise<unknown> | void)[] = []
     try {
       const broker = options.nats === undefined ? await startEmbedded(options) : undefined
@@ -183,7 +184,7 @@ export class LocalService {
 }
 
 /** An earlier service is never overwritten: it is named, with what it holds, or moved aside on request. */
-function prepareDirectory(directory: string, options: LocalServiceOptions): void {
+async function prepareDirectory(directory: string, options: LocalServiceOptions): Promise<void> {
   const found = existingService(directory)
   if (found !== undefined) {
     if (options.fresh !== true) {
@@ -193,12 +194,31 @@ function prepareDirectory(directory: string, options: LocalServiceOptions): void
           'Nothing was changed. Use another --data directory, or --fresh to move this one aside and start anew.',
       )
     }
+    await assertNotRunning(directory)
     const aside = freeName(directory)
     renameSync(directory, aside)
     options.onNotice?.(`moved the earlier service to ${aside}`)
   }
   mkdirSync(directory, { recursive: true, mode: 0o700 })
 }
+
+/** Not even on request is a directory taken from nodes that still write to it. */
+async function assertNotRunning(directory: string): Promise<void> {
+  for (const name of nodeDirectories(directory)) {
+    try {
+      const lock = await lockDirectory(join(directory, name))
+      await lock.release()
+    } catch (error) {
+      if (!(error instanceof DirectoryLockedError)) throw error
+      throw new ServiceExistsError(`${directory} belongs to a service that is running: ${error.message}`)
+    }
+  }
+}
+
+const nodeDirectories = (directory: string): readonly string[] =>
+  readdirSync(directory)
+    .filter((name) => /^node\d+$/.test(name) && existsSync(join(directory, name, 'ledger')))
+    .sort()
 
 function freeName(directory: string): string {
   for (let n = 1; ; n++) if (!existsSync(`${directory}.old-${n}`)) return `${directory}.old-${n}`
@@ -207,18 +227,15 @@ function freeName(directory: string): string {
 /** What an earlier start left, in words; undefined for a directory without a ledger. */
 export function existingService(directory: string): string | undefined {
   if (!existsSync(directory)) return undefined
-  const facts = readdirSync(directory)
-    .filter((name) => /^node\d+$/.test(name) && existsSync(join(directory, name, 'ledger')))
-    .sort()
-    .map((name) => {
-      try {
-        const { lastSeqno, lastSignedSeqno, chunks } = inspectLedger(join(directory, name, 'ledger'))
-        const unsigned = lastSeqno > lastSignedSeqno ? `, ${lastSeqno - lastSignedSeqno} unsigned after it` : ''
-        return `${name}: ${chunks.length} chunks, signed up to ${lastSignedSeqno}${unsigned}`
-      } catch (error) {
-        return `${name}: ${error instanceof Error ? error.message : String(error)}`
-      }
-    })
+  const facts = nodeDirectories(directory).map((name) => {
+    try {
+      const { lastSeqno, lastSignedSeqno, chunks } = inspectLedger(join(directory, name, 'ledger'))
+      const unsigned = lastSeqno > lastSignedSeqno ? `, ${lastSeqno - lastSignedSeqno} unsigned after it` : ''
+      return `${name}: ${chunks.length} chunks, signed up to ${lastSignedSeqno}${unsigned}`
+    } catch (error) {
+      return `${name}: ${error instanceof Error ? error.message : String(error)}`
+    }
+  })
   return facts.length === 0 ? undefined : facts.join('; ')
 }
 

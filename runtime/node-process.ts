@@ -42,6 +42,8 @@ import { JournalWriter } from './host/journal.ts'
 
 const CERTIFICATE_DAYS = 365
 const LEDGER_SECRET_BYTES = 32
+/** EX_SOFTWARE of sysexits: it stopped by itself, and said why. */
+const EXIT_STOPPED = 70
 
 const tell = (message: FromNode): void => {
   process.send?.(message)
@@ -71,7 +73,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
     flush: preparation.flush,
     ...(preparation.chunkBytes === undefined ? {} : { chunkBytes: preparation.chunkBytes }),
     onNotice: (notice) => {
-      if (notice.type === 'failed') console.error(`ledger: ${notice.reason}`)
+      if (notice.type === 'failed') stopWithoutLedger(notice.reason)
     },
   })
   const index = new BackgroundIndex(join(directory, 'index'), ledger)
@@ -192,7 +194,13 @@ function run(prepared: Prepared, membership: Membership): LiveHost {
 function crash(directory: string, error: Error, last: readonly Envelope[]): never {
   const file = writeCrashFile(directory, error, last)
   console.error(`this node stops: ${error.name}: ${error.message} (${file})`)
-  process.exit(70)
+  process.exit(EXIT_STOPPED)
+}
+
+/** Disk full, gone or read-only: a node that cannot vote must not go on holding sessions and answering for the service. The others do that. */
+function stopWithoutLedger(reason: string): never {
+  console.error(`this node stops: its ledger cannot be written: ${reason}`)
+  process.exit(EXIT_STOPPED)
 }
 
 async function stop(host: LiveHost | undefined, prepared: Prepared | undefined): Promise<never> {

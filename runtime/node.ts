@@ -19,7 +19,7 @@ import { toHex } from '../protocols/codec/bytes.ts'
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import type { Crypto } from '../protocols/crypto/crypto.ts'
 import type { NodeId } from '../protocols/ids.ts'
-import { LOG_TAIL_BYTES_MAX } from '../protocols/limits.ts'
+import { LOG_TAIL_BYTES_MAX, MAILBOX_MAX } from '../protocols/limits.ts'
 import type { Welcome } from '../protocols/requests.ts'
 import { encodeHello, isReplySubject } from '../protocols/session/hello.ts'
 import { noiseKeyPair } from '../protocols/session/noise.ts'
@@ -148,6 +148,8 @@ export function runNode(options: RunNodeOptions): LiveHost {
   const { setup, bus, crypto, apps } = options
   const host = new LiveHost({ ...options, catalogue: catalogue() })
   const deliver = (to: string) => (message: BusMessage) => {
+    // NATS promises delivery at most once; beyond this, dropping is better than growing without bound.
+    if (host.kernel.backlog >= MAILBOX_MAX) return
     const { subject, reply, payload } = message
     const event: HostEvent = { type: 'received', subject, reply, payload }
     host.post('bus', to, event)

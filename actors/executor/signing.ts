@@ -1,8 +1,7 @@
 // Signature transactions (CCF facts §4.2, §4.4): when one is due, what is signed, and how it enters the ledger.
 // The rule to remember: at most one is under way or uncommitted, so alone a request is signed at once and under load one signature serves many.
-import { assembleRootSignature, rootToBeSigned } from '../../protocols/crypto/cose.ts'
+import { assembleRootSignature, coseAlgorithm, rootToBeSigned } from '../../protocols/crypto/cose.ts'
 import { concat } from '../../protocols/codec/bytes.ts'
-import type { EcCurve, HashName } from '../../protocols/crypto/crypto.ts'
 import { invariant } from '../../protocols/errors.ts'
 import { seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
 import { encodeEntry } from '../../protocols/ledger/entry.ts'
@@ -17,8 +16,6 @@ import { propose } from './draft.ts'
 import { isPrimary, lastSeqno, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
-/** COSE algorithms of the service key (RFC 9053 §2.1). */
-const COSE_HASH: Readonly<Record<EcCurve, HashName>> = { 'P-256': 'sha256', 'P-384': 'sha384', 'P-521': 'sha512' }
 
 const isDue = (s: ExecutorState): boolean => {
   if (!isPrimary(s) || s.signing !== undefined || s.signatureOutstanding || lastSeqno(s) < 1) return false
@@ -44,7 +41,7 @@ export function signIfDue(s: ExecutorState, { at }: Envelope<ExecutorEvent>): St
   })
   const items: SignItem[] = [
     { key: 'node', hash: 'sha256', message: concat(preimage.left, preimage.right), format: 'der' },
-    { key: 'service', hash: COSE_HASH[config.serviceCurve], message: cose.toBeSigned, format: 'raw' },
+    { key: 'service', hash: coseAlgorithm(config.serviceCurve).hash, message: cose.toBeSigned, format: 'raw' },
   ]
   const token = s.nextToken
   const signing = {

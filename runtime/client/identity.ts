@@ -1,6 +1,7 @@
 // Who the client is, and whom it trusts: certificates and keys turned into what a session's handshake needs, checked before anything is sent.
 // The rule to remember: the Noise key is drawn anew for each client; the identity's key signs it once and is not kept.
 import { DecodeError } from '../../protocols/codec/bytes.ts'
+import { parsePem } from '../../protocols/codec/pem.ts'
 import { parseCertificate, type Certificate } from '../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import {
@@ -13,12 +14,19 @@ import { noiseKeyPair, type NoiseKeyPair } from '../../protocols/session/noise.t
 import { ConcordatError } from './errors.ts'
 import { randomBytes } from './platform.ts'
 
-export interface ClientIdentity {
+export type ClientIdentity = {
   /** PEM of the user's or member's certificate. */
   readonly certificatePem: string
-  /** PKCS#8 DER of its key. Secret. */
-  readonly privateKeyPkcs8: Uint8Array
-}
+} & (
+  | {
+      /** PKCS#8 of its key, DER. Secret. */
+      readonly privateKeyPkcs8: Uint8Array
+    }
+  | {
+      /** PKCS#8 of its key, PEM (`BEGIN PRIVATE KEY`). Secret. */
+      readonly privateKeyPem: string
+    }
+)
 
 /** What every handshake of one client uses. */
 export interface Credentials {
@@ -46,7 +54,9 @@ function proofOf(crypto: Crypto, identity: ClientIdentity, service: Certificate,
   const hash = identityHash(key.curve)
   let signature: Uint8Array
   try {
-    signature = crypto.signEcdsa(identity.privateKeyPkcs8, hash, statement, 'der')
+    const pkcs8 =
+      'privateKeyPem' in identity ? parsePem(identity.privateKeyPem, 'PRIVATE KEY') : identity.privateKeyPkcs8
+    signature = crypto.signEcdsa(pkcs8, hash, statement, 'der')
   } catch (cause) {
     throw new ConcordatError('InvalidInput', 'identity: the private key cannot be read as PKCS#8', { cause })
   }

@@ -185,7 +185,7 @@ export class Ledger {
   /** Files first, then their names: an entry counts only when both are there after a crash. */
   #startSync(): void {
     const { dirty, directoryDirty } = this.#writer
-    const sync: Sync = { upTo: this.lastSeqno + 3, chunks: [...dirty], directory: directoryDirty }
+    const sync: Sync = { upTo: this.#writtenSeqno, chunks: [...dirty], directory: directoryDirty }
     this.#sync = sync
     dirty.clear()
     this.#writer.directoryDirty = false

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { connect as connectNatsClient, type NatsConnection } from 'nats'
+import { connect as connectNatsClient, createInbox, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../protocols/codec/bytes.ts'
 import { verifyReceipt, type Client } from '../../runtime/client/index.ts'
@@ -166,6 +166,26 @@ describe.each([
     for (const each of seen) expect(Object.keys(each).sort()).toEqual(['cose_sign1', 'root', 'transaction_id'])
     expect(notice['root']).toMatch(HEX_ID)
     expect(String(notice['cose_sign1']).length).toBeGreaterThan(100)
+  })
+
+  it('is discovered by the tools of NATS: every node answers PING, INFO and STATS', async () => {
+    const nodeIds = service.nodes.map(({ nodeId }) => nodeId).sort()
+    for (const verb of ['PING', 'INFO', 'STATS']) {
+      const answers: { type: string; name: string; id: string }[] = []
+      const inbox = createInbox()
+      const subscription = nats.subscribe(inbox, {
+        callback: (_error, { data }) =>
+          void answers.push(JSON.parse(new TextDecoder().decode(data)) as (typeof answers)[0]),
+      })
+      nats.publish(`$SRV.${verb}.concordat-test`, '', { reply: inbox })
+      await until(`three answers to ${verb}`, () => answers.length >= nodeIds.length)
+      subscription.unsubscribe()
+      expect(answers.map(({ id }) => id).sort()).toEqual(nodeIds)
+      for (const { type, name } of answers) {
+        expect(type).toBe(`io.nats.micro.v1.${verb.toLowerCase()}_response`)
+        expect(name).toBe('concordat-test')
+      }
+    }
   })
 
   it(

@@ -44,6 +44,16 @@ describe('usage', () => {
     expect(stderr).not.toContain('    at ')
   })
 
+  it('of a service.json that is not one is exit code 2', async () => {
+    const data = temporaryFolder()
+    for (const text of ['{', '{"service":"a"}', '{"service":"a","servers":[],"serviceCertificate":"c.pem"}']) {
+      writeFileSync(join(data, 'service.json'), text)
+      const { code, stderr } = await concordat('call', 'GET', '/app/commit', '--data', data)
+      expect(code).toBe(2)
+      expect(stderr).toContain('service.json')
+    }
+  })
+
   it('of --help and --version is fine', async () => {
     expect((await concordat('--version')).code).toBe(0)
     for (const command of ['up', 'demo', 'call', 'keygen', 'ledger', 'receipt', 'replay', 'bench']) {

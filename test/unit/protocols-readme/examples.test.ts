@@ -89,7 +89,7 @@ describe('protocols/README.md', () => {
   })
 
   it('lists the limits of limits.ts, every one, with their values', () => {
-    const listed = [...readme.matchAll(/^\| `([A-Z_]+)` \| ([0-9]+) \|/gm)].map(([, name, value]) => [
+    const listed = [...readme.matchAll(/^\| `([A-Z_]+)` +\| ([0-9]+) +\|/gm)].map(([, name, value]) => [
       name,
       Number(value),
     ])
