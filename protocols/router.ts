@@ -39,7 +39,7 @@ const badRequest = (message: string) => ({ kind: 'badRequest', message }) as con
  * what Object.create(null) gives in dictionary mode, several times slower (Node's querystring does the same).
  */
 const Bag = function () {} as unknown as new () => Record<string, string>
-Bag.prototype = Object.freeze(Object.create(null))
+Bag.prototype = Object.freeze(Object.create(null)) as Record<string, string>
 const emptyRecord = (): Record<string, string> => new Bag()
 const NONE: Parameters = Object.freeze(emptyRecord())
 
@@ -93,7 +93,7 @@ class PathRouter<E extends Routable> implements Router<E> {
   }
 
   #addLiteral(endpoint: E): void {
-    const verbs: ByVerb<E> = this.#literals.get(endpoint.path) ?? new Map()
+    const verbs: ByVerb<E> = this.#literals.get(endpoint.path) ?? new Map<string, Found<E>>()
     if (verbs.has(endpoint.verb)) throw new RangeError(`duplicate endpoint ${endpoint.verb} ${endpoint.path}`)
     verbs.set(endpoint.verb, { kind: 'found', endpoint, params: NONE, query: NONE })
     this.#literals.set(endpoint.path, verbs)

@@ -7,13 +7,13 @@ import { commitSecret } from '../../protocols/ledger/leaf.ts'
 import { buildRouter } from '../../protocols/router.ts'
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step } from '../actor.ts'
-import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, machineActor, machineTypes } from '../machine.ts'
 import * as following from './following.ts'
 import * as forwarding from './forwarding.ts'
 import { ledgerRead } from './receipts.ts'
 import { execute, executeForwarded } from './requests.ts'
 import { signed, signIfDue } from './signing.ts'
-import { initialState, isPrimary, type ExecutorConfig, type ExecutorEvent, type ExecutorState } from './state.ts'
+import { initialState, type ExecutorConfig, type ExecutorEvent, type ExecutorState } from './state.ts'
 
 type Name =
   | 'execute'
@@ -50,7 +50,6 @@ const anywhere = {
 
 export const executorMachine = setup({
   types: machineTypes<ExecutorState, ExecutorEvent>(),
-  guards: guards<ExecutorState, ExecutorEvent, 'isPrimary'>({ isPrimary }),
   actions: actions<ExecutorState, ExecutorEvent, Name>({
     execute,
     executeForwarded,

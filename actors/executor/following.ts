@@ -1,6 +1,6 @@
 // How the executor follows its replica: becoming primary or backup, entries received, rolled back, committed.
 // The rule to remember: a backup hashes and checks at once, and opens entries only when they are committed.
-import { toBase64, toHex, utf8, concat } from '../../protocols/codec/bytes.ts'
+import { concat, equalBytes, toBase64, toHex, utf8 } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError, invariant } from '../../protocols/errors.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
 import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
@@ -13,7 +13,6 @@ import { parseSignature, type SignatureContent } from '../../protocols/ledger/si
 import { append, appendAll, flush, root, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { CommitNotice, PrimaryChanged } from '../../protocols/requests.ts'
 import { commitSubject } from '../../protocols/subjects.ts'
-import { equalBytes } from '../../protocols/codec/bytes.ts'
 import { applyWriteSets, applyWriteSet, type KvState, type SequencedWriteSet } from '../../store/kv/kv-state.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'

@@ -120,7 +120,8 @@ export class ByteReader {
   }
 
   #take(length: number): number {
-    if (length < 0 || length > this.remaining) throw new DecodeError(`needs ${length} bytes, ${this.remaining} left`, this.offset)
+    if (length < 0 || length > this.remaining)
+      throw new DecodeError(`needs ${length} bytes, ${this.remaining} left`, this.offset)
     const at = this.offset
     this.offset += length
     return at

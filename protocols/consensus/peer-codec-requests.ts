@@ -4,7 +4,8 @@
 //   forwarded  u64 token ‖ u32 view ‖ node batch
 // The rule to remember: a batch that does not fit one frame becomes several messages with the same token.
 import type { AppRequest, AppResponse, Caller } from '../app.ts'
-import { ByteReader, ByteWriter, DecodeError, fromHex, toHex, utf8 } from '../codec/bytes.ts'
+import type { ByteReader, ByteWriter } from '../codec/bytes.ts'
+import { DecodeError, fromHex, toHex, utf8 } from '../codec/bytes.ts'
 import { errorBody, invariant, refusal } from '../errors.ts'
 import { FRAME_REQUESTS_MAX } from '../limits.ts'
 import type { Forward, Forwarded } from '../requests.ts'

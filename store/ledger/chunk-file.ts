@@ -74,7 +74,7 @@ export class ChunkFile {
     const count = seqno - this.first + 1
     const end = this.positions.at(count, this.end)
     try {
-      
+      if (this.complete) this.file.write(chunkHeader(0), 0)
       this.file.truncate(end)
     } catch (error) {
       throw error instanceof StorageError ? new BrokenChunk(error) : error

@@ -63,8 +63,14 @@ describe('bad input', () => {
     expect(written.status).toBe(200)
   })
 
-  const ask = async (payload: string | Uint8Array): Promise<{ status: number; body: { error?: { code: string } } }> =>
-    JSON.parse(new TextDecoder().decode((await nats.request(rpcSubject('test'), payload, { timeout: 5000 })).data))
+  interface RpcAnswer {
+    readonly status: number
+    readonly body: { readonly error?: { readonly code: string } }
+  }
+  const ask = async (payload: string | Uint8Array): Promise<RpcAnswer> =>
+    JSON.parse(
+      new TextDecoder().decode((await nats.request(rpcSubject('test'), payload, { timeout: 5000 })).data),
+    ) as RpcAnswer
 
   const sessionsOn = async (on: Client): Promise<number> =>
     ((await on.request('GET /node/metrics')).body as { readonly sessions: { readonly active: number } }).sessions.active

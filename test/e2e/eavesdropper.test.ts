@@ -2,9 +2,8 @@
 // Everything published from the first moment on is recorded and searched for every plaintext in every form it could have.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromHex, utf8 } from '../../protocols/codec/bytes.ts'
-import { parseCertificate } from '../../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../../protocols/crypto/native.ts'
-import { certificateId } from '../../protocols/crypto/certificate.ts'
+import { certificateId, parseCertificate } from '../../protocols/crypto/certificate.ts'
 import { startBroker, type Broker, type TappedMessage } from '../../runtime/bus/broker/broker.ts'
 import { connectClient, startTestService, until, type TestService } from '../support/local-service.ts'
 

@@ -2,7 +2,7 @@
 // and they find the service again by themselves. Also when the broker itself goes away and comes back.
 import { describe, expect, it } from 'vitest'
 import { startBroker } from '../../runtime/bus/broker/broker.ts'
-import { ConcordatError, type Client } from '../../runtime/client/index.ts'
+import { ConcordatError, formatTxId, verifyReceipt, type Client } from '../../runtime/client/index.ts'
 import type { LocalService } from '../../runtime/local-service.ts'
 import { checkLedgers } from '../../runtime/demo/ledgers.ts'
 import { nativeCrypto } from '../../protocols/crypto/native.ts'
@@ -64,6 +64,14 @@ describe('SIGKILL', () => {
       }
       const reader = await connectClient(service, { prefer: 'any' })
       expect(await missing(reader, load.committed)).toEqual([])
+      // Nor are proofs: the last node gives receipts of what was committed before it was alone.
+      for (const { txId } of load.committed.slice(-20)) {
+        const receipt = await reader.request(`GET /app/receipt?transaction_id=${formatTxId(txId)}`)
+        expect(verifyReceipt(receipt.body, { serviceCertificate: service.serviceCertificatePem })).toMatchObject({
+          ok: true,
+          txId,
+        })
+      }
       await reader.close()
       await closeAll(clients)
       const survivors = service.running.map(({ ledgerDirectory }) => ledgerDirectory)
@@ -124,6 +132,7 @@ describe('a restart of the broker', () => {
         await load.stop()
         expect(load.defects).toEqual([])
         expect(CLEAR_CODES).toEqual(expect.arrayContaining([...load.failures.keys()]))
+        expect(test.notices).toEqual([])
         expect(service.running).toHaveLength(3)
         expect(await missing(clients[0]!, load.committed)).toEqual([])
         await closeAll(clients)

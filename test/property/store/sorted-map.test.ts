@@ -49,6 +49,7 @@ it('equals a Map through phases of growth and decay', () => {
           if (i % perEdit === perEdit - 1) {
             map = edit.finish()
             expect(map.size).toBe(twin.size)
+            if (draw(operations / perEdit) < 3) kept.push({ map, content: sorted(twin) })
             edit = draw(2) === 0 ? map.edit() : edit
           }
         }

@@ -23,10 +23,12 @@ function started(pendingMax = 4): TinyHost {
   return host
 }
 const executes = (host: TinyHost): readonly Execute[] => host.sent.map(({ message }) => message as Execute)
-const answers = (
-  host: TinyHost,
-): readonly { readonly status: number; readonly body?: { readonly error?: { readonly code: string } } }[] =>
-  host.published.map(({ payload }) => JSON.parse(fromUtf8(payload)))
+interface Answer {
+  readonly status: number
+  readonly body?: { readonly error?: { readonly code: string } }
+}
+const answers = (host: TinyHost): readonly Answer[] =>
+  host.published.map(({ payload }) => JSON.parse(fromUtf8(payload)) as Answer)
 const answer = (host: TinyHost, token: number, response: Partial<AppResponse>): void => {
   const full: AppResponse = { id: 0, status: 200, contentType: 'none', body: EMPTY, txId: undefined, ...response }
   host.post('rpc', { type: 'executed', token, view: 2, responses: [full] } as never, 'executor')

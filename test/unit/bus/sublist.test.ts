@@ -6,6 +6,8 @@ import { isValidFilter, isValidLiteral } from '../../../runtime/bus/subject-rule
 import { Sublist } from '../../../runtime/bus/sublist.ts'
 import type { Filter } from '../../../runtime/bus/sublist.ts'
 
+const byText = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : 1)
+
 function naiveMatch(filter: string, subject: string): boolean {
   const [f, s] = [filter.split('.'), subject.split('.')]
   if (s.includes('')) return false
@@ -44,8 +46,8 @@ function check(sublist: Sublist<Sub>, present: readonly Sub[], wanted: string): 
   expect(ids(found.plain)).toEqual(ids(expected.filter((sub) => sub.queue === undefined)))
   const queues = [...new Set(expected.flatMap((sub) => sub.queue ?? []))]
   expect(found.groups).toHaveLength(queues.length)
-  const groups = found.groups.map((group) => ids(group.members)).sort()
-  expect(groups).toEqual(queues.map((queue) => ids(expected.filter((sub) => sub.queue === queue))).sort())
+  const groups = found.groups.map((group) => ids(group.members)).sort(byText)
+  expect(groups).toEqual(queues.map((queue) => ids(expected.filter((sub) => sub.queue === queue))).sort(byText))
 }
 
 describe('the sublist', () => {

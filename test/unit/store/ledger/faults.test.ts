@@ -52,6 +52,20 @@ describe('a full disk (memory twin)', () => {
     expect(JSON.stringify(ledger.notices)).toContain('no space left (ENOSPC)')
   })
 
+  it('does not take what was written before the failure for durable', async () => {
+    const store = memoryStore(new MemoryFiles({ seed: 1, capacityBytes: 3000 }))
+    const ledger = openIn(store, { chunkBytes: 1 })
+    ledger.append(entriesOf(1, 5))
+    const first = flushed(ledger)
+    ledger.append(entriesOf(6, 30))
+    const second = flushed(ledger)
+    expect(await first).toBe(5)
+    await expect(second).rejects.toMatchObject(FULL)
+    // Each chunk is one write, so some of them came through; nobody synchronised them.
+    expect([ledger.lastSeqno > 5, ledger.lastSeqno % 5, ledger.durableSeqno]).toEqual([true, 0, 5])
+    expect(await flushed(ledger)).toBe(ledger.lastSeqno)
+  })
+
   it('lets whoever learns of the failure append again at once', async () => {
     const store = memoryStore(new MemoryFiles({ seed: 1, capacityBytes: 2000 }))
     const ledger = openIn(store)

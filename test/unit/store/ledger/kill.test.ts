@@ -36,7 +36,8 @@ function runAndKill(script: string, directory: string, view: number, lines: numb
   })
 }
 
-it('keeps what it reported durable through SIGKILL', async () => {
+// A process start a kill: seconds alone, more on a busy machine.
+it('keeps what it reported durable through SIGKILL', { timeout: 240_000 }, async () => {
   const script = await bundle('test/unit/store/ledger/kill-child.ts', 'kill-child')
   const parent = mkdtempSync(join(tmpdir(), 'concordat-kill-'))
   const directory = join(parent, 'ledger')
