@@ -163,15 +163,20 @@ function nodeSetup({ keys, preparation }: Prepared, membership: Membership): Nod
   }
 }
 
+/** Written out whatever ends the process, except a kill. */
+function openJournal(directory: string, setup: NodeSetup): JournalWriter {
+  const kinds = catalogue().map(({ kind, version }) => ({ kind, version }))
+  const journal = new JournalWriter(join(directory, 'node.journal'), { setup, kinds })
+  process.on('exit', () => journal.close())
+  return journal
+}
+
 function run(prepared: Prepared, membership: Membership): LiveHost {
   const { keys, bus, ledger, index, preparation } = prepared
   const setup = nodeSetup(prepared, membership)
   const keyring = new LiveKeyring()
   keyring.install('node', keys.privateKeyPkcs8)
-  const kinds = catalogue().map(({ kind, version }) => ({ kind, version }))
-  const journal = preparation.journal
-    ? new JournalWriter(join(preparation.directory, 'node.journal'), { setup, kinds })
-    : undefined
+  const journal = preparation.journal ? openJournal(preparation.directory, setup) : undefined
   return runNode({
     setup,
     bus,
