@@ -32,6 +32,9 @@ const ECHO_KINDS = [
   { what: 'echo (noAsyncTraces)', noAsyncTraces: true },
 ] as const
 
+/** Load on the fresh service before anything is measured. */
+const WARM_SERVICE_MS = 5000
+
 class Worker {
   readonly #child: ChildProcess
 
@@ -122,6 +125,17 @@ export async function runBench(
   }
   const { warmUpMs, measureMs } = plan
   const identity = { certificatePem: service.user.certificatePem, privateKeyPkcs8: service.user.privateKeyPkcs8 }
+  // A service runs for days: what its code costs before V8 has compiled it is not what is asked for here.
+  const common = { identity, servers, service: service.service, trust: service.serviceCertificatePem }
+  const heat = {
+    type: 'requests',
+    kind: 'write',
+    inFlight: 512,
+    valueBytes: 20,
+    warmUpMs: 0,
+    measureMs: WARM_SERVICE_MS,
+  } as const
+  await measure(program, { ...heat, ...common }, 'warm-up', nodes)
   const echoServer = new Worker(program)
   await echoServer.run({ type: 'echoServer', servers }, (report) => (report.type === 'ready' ? true : undefined))
   try {

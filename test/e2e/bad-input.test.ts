@@ -29,6 +29,8 @@ import {
 import { connectRaw } from '../support/raw-client.ts'
 
 const SESSION_IDLE_MS = 2000
+/** Long: here no node dies, and a flood that delays heartbeats on a busy machine must not pass for one that does. */
+const ELECTION_TIMEOUT_MS = 8000
 /** A handshake that is not finished is given up by the node after 10 s. */
 const SESSIONS_GONE_MS = 25_000
 const NOW_SECONDS = Math.floor(Date.now() / 1000)
@@ -44,7 +46,10 @@ describe('bad input', () => {
   beforeAll(async () => {
     broker = await startBroker()
     broker.tap((message) => traffic.push(message))
-    test = await startTestService({ nats: broker.url, timing: { ...TEST_TIMING, sessionIdleMs: SESSION_IDLE_MS } })
+    test = await startTestService({
+      nats: broker.url,
+      timing: { ...TEST_TIMING, electionTimeoutMs: ELECTION_TIMEOUT_MS, sessionIdleMs: SESSION_IDLE_MS },
+    })
     service = test.service
     client = await connectClient(service, { keepAliveMs: 500 })
     nats = await connectNatsClient({ servers: service.servers, noAsyncTraces: true })
