@@ -19,7 +19,7 @@ import { toHex } from '../protocols/codec/bytes.ts'
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import type { Crypto } from '../protocols/crypto/crypto.ts'
 import type { NodeId } from '../protocols/ids.ts'
-import { LOG_TAIL_BYTES_MAX, MAILBOX_MAX } from '../protocols/limits.ts'
+import { LOG_TAIL_BYTES_MAX, MAILBOX_MAX, NATS_PAYLOAD_BYTES_MAX } from '../protocols/limits.ts'
 import type { Welcome } from '../protocols/requests.ts'
 import { encodeHello, isReplySubject } from '../protocols/session/hello.ts'
 import { noiseKeyPair } from '../protocols/session/noise.ts'
@@ -146,6 +146,11 @@ export interface RunNodeOptions extends Pick<
 /** Starts a node on a connected bus. It runs until `stop`, or until a defect stops it. */
 export function runNode(options: RunNodeOptions): LiveHost {
   const { setup, bus, crypto, apps } = options
+  if (bus.payloadBytesMax < NATS_PAYLOAD_BYTES_MAX) {
+    throw new RangeError(
+      `the NATS server takes messages of ${bus.payloadBytesMax} bytes; ${NATS_PAYLOAD_BYTES_MAX} are needed`,
+    )
+  }
   const host = new LiveHost({ ...options, catalogue: catalogue() })
   const deliver = (to: string) => (message: BusMessage) => {
     // NATS promises delivery at most once; beyond this, dropping is better than growing without bound.

@@ -4,7 +4,7 @@
 import { setup } from 'xstate'
 import { CHANNEL_QUEUE_BYTES_MAX } from '../../protocols/limits.ts'
 import type { Invariant } from '../actor.ts'
-import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
 import * as frames from './frames.ts'
 import * as handshake from './handshake.ts'
 import { initialState, type ChannelConfig, type ChannelEvent, type ChannelState } from './state.ts'
@@ -80,7 +80,7 @@ const ignore = { actions: 'ignoreHello' } as const
 
 export const channelMachine = channelSetup.createMachine({
   id: 'channel',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'waiting',
   states: {
     waiting: {

@@ -7,7 +7,7 @@ import { commitSecret } from '../../protocols/ledger/leaf.ts'
 import { buildRouter } from '../../protocols/router.ts'
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step } from '../actor.ts'
-import { actions, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, machineActor, machineTypes } from '../machine.ts'
 import * as following from './following.ts'
 import * as forwarding from './forwarding.ts'
 import { ledgerRead } from './receipts.ts'
@@ -67,7 +67,7 @@ export const executorMachine = setup({
   }),
 }).createMachine({
   id: 'executor',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'backup',
   on: anywhere,
   states: {

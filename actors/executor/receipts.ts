@@ -1,5 +1,6 @@
 // `GET …/receipt`: the entry and the first signature transaction after it are read from the ledger, and the receipt is built from them alone.
 // The rule to remember: what the ledger gives back is checked before it is used; a receipt that would not verify is never sent.
+import type { AppResponse } from '../../protocols/app.ts'
 import { CorruptDataError } from '../../protocols/errors.ts'
 import { seqno as asSeqno, view as asView, type TxId } from '../../protocols/ids.ts'
 import { decodeEntry } from '../../protocols/ledger/entry.ts'
@@ -35,13 +36,32 @@ export function ledgerRead(s: ExecutorState, envelope: Envelope<ExecutorEvent>):
   const event = envelope.event as Extract<ExecutorEvent, { type: 'ledgerRead' }>
   const { [event.token]: waiting, ...awaitingLedger } = s.awaitingLedger
   if (waiting === undefined) return unchanged(s)
-  const { requestId } = waiting
-  const response =
-    event.entry === undefined
-      ? refuse({ id: requestId }, 404, 'TransactionNotFound', 'The ledger of this node does not hold this transaction.')
-      : jsonResponse(requestId, 200, receiptOf(s, waiting, event.entry, event.signatureEntry))
-  const answer: Executed = { type: 'executed', token: waiting.originToken, view: 0, responses: [response] }
+  const answer: Executed = {
+    type: 'executed',
+    token: waiting.originToken,
+    view: 0,
+    responses: [answerTo(s, waiting, event)],
+  }
   return { state: { ...s, awaitingLedger }, effects: [send(waiting.origin, answer)] }
+}
+
+type LedgerRead = Extract<ExecutorEvent, { type: 'ledgerRead' }>
+
+function answerTo(s: ExecutorState, waiting: AwaitingLedger, { entry, signatureEntry }: LedgerRead): AppResponse {
+  const request = { id: waiting.requestId }
+  if (entry === undefined) {
+    return refuse(request, 404, 'TransactionNotFound', 'The ledger of this node does not hold this transaction.')
+  }
+  if (signatureEntry === undefined && parseSignature(decodeEntry(entry)) === undefined) {
+    // The index, not the ledger, says where the signature is; an index may lag or fail without harm to anything else.
+    return refuse(
+      request,
+      404,
+      'TransactionPendingOrUnknown',
+      'The signature over this transaction is not found at present.',
+    )
+  }
+  return jsonResponse(request.id, 200, receiptOf(s, waiting, entry, signatureEntry))
 }
 
 function receiptOf(

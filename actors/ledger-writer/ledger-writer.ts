@@ -5,7 +5,7 @@ import type { LedgerWriterNotice, LedgerWriterRequest } from '../../protocols/co
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send, trace, type Effect, type HostEvent } from '../effects.ts'
-import { actions, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, machineActor, machineTypes } from '../machine.ts'
 
 export type LedgerWriterEvent = LedgerWriterRequest | Extract<HostEvent, { readonly type: 'ledgerFailed' }>
 
@@ -57,7 +57,7 @@ export const ledgerWriterMachine = setup({
   }),
 }).createMachine({
   id: 'ledger-writer',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'writing',
   states: {
     writing: {

@@ -9,7 +9,7 @@ import { admitHello } from '../../protocols/session/admission.ts'
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { splitAddress, step, unchanged } from '../actor.ts'
 import { send, trace, type Effect, type HostEvent } from '../effects.ts'
-import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
 
 /** What the first node of a service has from the start, and gives to nodes that the operator admitted. */
 export interface Founding {
@@ -207,7 +207,7 @@ export const nodeMachine = setup({
   }),
 }).createMachine({
   id: 'node',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'initialized',
   // CCF's node states (facts §8.2), as far as a node without recovery has them.
   states: {

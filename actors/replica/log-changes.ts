@@ -64,12 +64,17 @@ export function rollback(s: ReplicaState, idx: number): Step<ReplicaState> {
   invariant(idx >= s.commitIdx, `rollback to ${idx} below commit ${s.commitIdx}`)
   if (idx >= lastIdx(s)) return { state: s, effects: NO_EFFECTS }
   const epoch = s.epoch + 1
+  const peers: Record<NodeId, Peer> = {}
+  for (const [node, peer] of Object.entries(s.peers) as [NodeId, Peer][]) {
+    peers[node] = { ...peer, sentIdx: Math.min(peer.sentIdx, idx), matchIdx: Math.min(peer.matchIdx, idx) }
+  }
   const state: ReplicaState = {
     ...s,
     log: s.log.cutEnd(idx + 1),
     viewHistory: rollbackViewHistory(s.viewHistory, idx),
     committableIndices: s.committableIndices.filter((i) => i <= idx),
     configurations: s.configurations.filter((c) => c.idx <= idx),
+    peers,
     durableIdx: Math.min(s.durableIdx, idx),
     epoch,
     pendingAcks: s.pendingAcks.filter((ack) => ack.idx <= idx),

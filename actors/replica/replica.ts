@@ -4,7 +4,7 @@
 import { setup } from 'xstate'
 import type { Envelope, Invariant } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
-import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
 import { updateCommit } from './commit.ts'
 import * as elections from './elections.ts'
 import * as following from './following.ts'
@@ -126,7 +126,7 @@ const standForElection = [
 
 export const replicaMachine = replicaSetup.createMachine({
   id: 'replica',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'none',
   states: {
     none: {

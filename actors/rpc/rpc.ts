@@ -9,7 +9,7 @@ import { isReplySubject } from '../../protocols/session/hello.ts'
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { send, trace, type Effect } from '../effects.ts'
-import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
 import { encodeRpcRefusal, encodeRpcResponse, parseRpcRequest } from './request.ts'
 import { initialState, type RpcConfig, type RpcEvent, type RpcState } from './state.ts'
 
@@ -82,7 +82,7 @@ const rpcSetup = setup({
 
 export const rpcMachine = rpcSetup.createMachine({
   id: 'rpc',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'serving',
   states: {
     serving: {

@@ -3,7 +3,7 @@
 // The rule to remember: nothing leaves in clear once the session is open, and what does not authenticate is never answered.
 import { setup } from 'xstate'
 import type { Invariant } from '../actor.ts'
-import { actions, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
 import * as handshake from './handshake.ts'
 import { end, flush } from './outbox.ts'
 import * as requests from './requests.ts'
@@ -77,7 +77,7 @@ const closeSession = { target: 'closed', actions: 'closeOnDemand' } as const
 
 export const sessionMachine = sessionSetup.createMachine({
   id: 'session',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'awaitingRandomness',
   states: {
     awaitingRandomness: {

@@ -2,7 +2,7 @@
 import { setup } from 'xstate'
 import { erase, step } from '../../actors/actor.ts'
 import { send } from '../../actors/effects.ts'
-import { actions, machineActor, machineTypes } from '../../actors/machine.ts'
+import { actions, contextOf, machineActor, machineTypes } from '../../actors/machine.ts'
 import { nativeCrypto } from '../../protocols/crypto/native.ts'
 import { Kernel } from '../host/kernel.ts'
 import { CALM, Simulation } from '../host/sim.ts'
@@ -19,7 +19,7 @@ const machine = setup({
   }),
 }).createMachine({
   id: 'ticker',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'ticking',
   states: { ticking: { on: { tick: { actions: 'count' } } } },
 })

@@ -34,6 +34,9 @@ interface Instance {
   state: unknown
 }
 
+/** Events taken before the mailbox is cut. */
+const MAILBOX_CHUNK = 1024
+
 /** Runs the actors of one node. */
 export class Kernel {
   readonly #options: KernelOptions
@@ -96,12 +99,16 @@ export class Kernel {
       const { from, to, event } = this.#mailbox[this.#head++]!
       this.deliver({ seq: this.#seq + 1, at: this.#options.now(), from, to, event })
       steps++
+      if (this.#head === MAILBOX_CHUNK) this.#forgetTaken()
     }
-    if (this.#head === this.#mailbox.length) {
-      this.#mailbox = []
-      this.#head = 0
-    }
+    if (this.#head === this.#mailbox.length) this.#forgetTaken()
     return steps
+  }
+
+  /** Events that were taken must not stay in memory while a long drain goes on. */
+  #forgetTaken(): void {
+    this.#mailbox = this.#mailbox.slice(this.#head)
+    this.#head = 0
   }
 
   /** One step. Used by `drain`, and by replay, which brings its own envelopes. */

@@ -121,7 +121,7 @@ export class LiveHost {
   }
 
   #perform(from: Address, effect: OuterEffect): void {
-    const { ledger, keyring, bus } = this.#options
+    const { ledger, keyring } = this.#options
     const orFail = (error: Error | undefined): void => {
       if (error !== undefined) this.#ledgerFailed(from, error)
     }
@@ -130,7 +130,7 @@ export class LiveHost {
         this.#transmit(from, effect)
         return
       case 'publish':
-        bus.publish(effect.subject, effect.payload, effect.reply === undefined ? {} : { reply: effect.reply })
+        this.#publish(from, effect)
         return
       case 'setTimer': {
         const [low, high] = effect.afterMs
@@ -179,6 +179,16 @@ export class LiveHost {
         return
       case 'trace':
         this.#options.onTrace(from, effect.point, effect.fields)
+    }
+  }
+
+  /** Too large for this server: lost, as any message may be. Nodes refuse servers that take less than they send (runtime/node.ts). */
+  #publish(from: Address, { subject, payload, reply }: Extract<Effect, { readonly type: 'publish' }>): void {
+    try {
+      this.#options.bus.publish(subject, payload, reply === undefined ? {} : { reply })
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.#options.onTrace(from, 'publishRefused', { bytes: payload.length, reason: error.message })
     }
   }
 

@@ -7,7 +7,7 @@ import { serialize } from 'node:v8'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { erase, step, type Envelope } from '../../../actors/actor.ts'
 import { send, trace } from '../../../actors/effects.ts'
-import { actions, machineActor, machineTypes } from '../../../actors/machine.ts'
+import { actions, contextOf, machineActor, machineTypes } from '../../../actors/machine.ts'
 import { setup } from 'xstate'
 import { CorruptDataError, DivergenceError, UsageError } from '../../../protocols/errors.ts'
 import { JournalWriter, readJournal, type JournalHeader, type JournalStep } from '../../../runtime/host/journal.ts'
@@ -33,7 +33,7 @@ const machine = setup({
   }),
 }).createMachine({
   id: 'total',
-  context: ({ input }) => ({ s: input }),
+  context: contextOf,
   initial: 'adding',
   states: { adding: { on: { add: { actions: 'add' } } } },
 })

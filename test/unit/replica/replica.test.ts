@@ -274,6 +274,21 @@ describe('known bugs stay fixed', () => {
     expect(w.network.at(-1)!.message).toMatchObject({ voteGranted: false })
   })
 
+  it('a deposed leader whose log is cut forgets what it believed of others beyond the cut', () => {
+    const w = three()
+    w.append('0', 'ttt')
+    w.deliver({ from: '0', to: '1' })
+    w.deliver({ from: '1', to: '0' })
+    expect(w.s('0').peers['1' as never]!.matchIdx).toBe(5)
+    w.drop()
+    w.elect('2', ['1'])
+    w.append('2', 's')
+    // The invariants, asserted after every step, failed here before.
+    w.settle('2')
+    expect(w.log('0')).toBe('2c 2s 3s')
+    expect(w.s('0').peers['1' as never]!.matchIdx).toBe(2)
+  })
+
   it('F3: stepping down keeps acknowledged unsigned entries', () => {
     const w = three({ preVote: true })
     w.append('0', 't')
