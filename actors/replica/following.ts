@@ -79,7 +79,7 @@ function acceptEntries(
     effects.push(keep(state, fresh), tellExecutor({ type: 'appended', records: fresh }))
   }
   const committed = commitIfPossible(state, Math.min(message.leaderCommitIdx, message.idx))
-  return answer(committed.state, leader, message.idx, [...effects, ...committed.effects])
+  return answer(committed.state, leader, message, [...effects, ...committed.effects])
 }
 
 /** True if the new entries are what the header says: contiguous, of the one view it names. */
@@ -89,17 +89,18 @@ function continues(s: ReplicaState, message: AppendEntries, fresh: readonly LogR
 }
 
 /**
- * Acknowledges now if everything up to the last signature verified is durable, else when it is. Until then the leader is told how far
+ * Acknowledges now if everything up to the last signature verified is durable, else when it is. A heartbeat meanwhile is told how far
  * that goes, so that a slow disk is not taken for a dead node.
  */
-function answer(s: ReplicaState, to: NodeId, idx: number, effects: Effect[]): Step<ReplicaState> {
+function answer(s: ReplicaState, to: NodeId, { idx, records }: AppendEntries, effects: Effect[]): Step<ReplicaState> {
   const lastSignature = s.committableIndices.findLast((i) => i <= idx) ?? s.commitIdx
   if (lastSignature <= s.durableIdx) return { state: s, effects: [...effects, ack(s, to, idx)] }
   const view = s.currentView
   // A later acknowledgement says all that an earlier one would.
   const others = s.pendingAcks.filter((pending) => pending.to !== to || pending.view !== view || pending.idx > idx)
   const pendingAcks = [...others, { to, view, idx }]
-  return { state: { ...s, pendingAcks }, effects: [...effects, ack(s, to, Math.min(idx, s.durableIdx))] }
+  const sign = records.length === 0 ? [ack(s, to, Math.min(idx, s.durableIdx))] : []
+  return { state: { ...s, pendingAcks }, effects: [...effects, ...sign] }
 }
 
 /** The ledger writer has fsynced up to `seqno`: acknowledgements that waited for it go out, and a known commit may take effect. */

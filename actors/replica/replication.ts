@@ -22,12 +22,14 @@ export function replicate(s: ReplicaState, envelope: Envelope<ReplicaEvent>): St
   const [first] = records
   if (first === undefined || view !== s.currentView || first.seqno !== lastIdx(s) + 1) return unchanged(s)
   const grown = grow(s, records, envelope.at)
-  const sent = sendToAll(
-    grown,
-    records.some((record) => record.kind !== 'transaction'),
-  )
+  const eager = records.some((record) => record.kind !== 'transaction')
+  const sent = sendToAll(grown, eager)
+  const effects = [...sent.effects]
+  // What was sent carries the commit index and asks for an answer: it is the heartbeat.
+  if (eager) effects.push(heartbeatTimer(s))
   // The leader's own copy is written after the sends: both proceed at once, and its durability is counted like any other node's.
-  return { state: sent.state, effects: [...sent.effects, keep(grown, records)] }
+  effects.push(keep(grown, records))
+  return { state: sent.state, effects }
 }
 
 /** Sends what is new to every peer; unless `eager`, only to peers for which enough has gathered. */

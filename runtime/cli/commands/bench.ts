@@ -19,6 +19,7 @@ interface BenchOptions {
   readonly curve: 'P-256' | 'P-384'
   /** Loads to run: echo, writes, reads. */
   readonly only?: string
+  readonly inFlight?: string
   /** For nodes, e.g. `--cpu-prof`. */
   readonly nodeArgs?: string
 }
@@ -87,15 +88,12 @@ async function bench(options: BenchOptions): Promise<void> {
         `${machine}; ${nodes} nodes on the ${broker}; flush: ${flush}; keys ${curve}; everything on this machine\n`,
       )
     }
-    const rows = await runBench(
-      thisProgram(),
-      service,
-      primary,
-      { ...(options.quick === true ? QUICK : FULL), only: options.only?.split(',') ?? ['echo', 'writes', 'reads'] },
-      (row) => {
-        if (options.json !== true) print(row)
-      },
-    )
+    const base = options.quick === true ? QUICK : FULL
+    const inFlight = options.inFlight?.split(',').map(integer) ?? base.inFlight
+    const only = options.only?.split(',') ?? ['echo', 'writes', 'reads']
+    const rows = await runBench(thisProgram(), service, primary, { ...base, inFlight, only }, (row) => {
+      if (options.json !== true) print(row)
+    })
     const steps = stepCosts()
     const ratios = ratiosOf(rows)
     if (options.json === true) console.log(JSON.stringify({ ...header, rows, ratios, steps }))
@@ -127,6 +125,7 @@ export function register(program: Command): void {
     .option('--flush <policy>', 'commit, interval or never', 'commit')
     .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
     .option('--only <loads>', 'some of echo,writes,reads')
+    .option('--in-flight <counts>', 'e.g. 1,64,512')
     .option('--node-args <args>', 'arguments of Node for the node processes, e.g. "--cpu-prof"')
     .action((options: BenchOptions) => bench(options))
   program.command('bench-process', { hidden: true }).action(() => runBenchProcess())
