@@ -30,11 +30,15 @@ export interface ViewStart {
 }
 
 /** Keys: one byte of kind, then a big-endian u64, so that LMDB's byte order is the order of seqnos. */
-const LOCATION = 1
+const RUN = 1
 const SIGNATURE = 2
 const VIEW_START = 3
 const SAVED = 4
-const LOCATION_BYTES = 16
+/** u64 chunk ‖ (u32 offset ‖ u32 size) for each entry; the key is the first entry's seqno. */
+const RUN_HEADER_BYTES = 8
+const RUN_ENTRY_BYTES = 8
+/** Entries of one record: a put for each entry would cost a tenth of a transaction. */
+const RUN_ENTRIES_MAX = 1024
 const SAVED_KEY_BYTES_MAX = 256
 /** Puts per LMDB transaction while rebuilding. */
 const REBUILD_BATCH = 10_000
@@ -68,14 +72,28 @@ function savedKey(name: string): Uint8Array {
   return key
 }
 
-function encodeLocation({ chunkFirst, offset, sizeBytes }: EntryLocation): Uint8Array {
-  const bytes = new Uint8Array(LOCATION_BYTES)
+/** Entries that follow one another in one chunk, as one record. */
+function encodeRun(entries: readonly EntryLocation[]): Uint8Array {
+  const bytes = new Uint8Array(RUN_HEADER_BYTES + RUN_ENTRY_BYTES * entries.length)
   const view = new DataView(bytes.buffer)
+  const { chunkFirst } = entries[0]!
   view.setUint32(0, Math.floor(chunkFirst / 2 ** 32))
   view.setUint32(4, chunkFirst % 2 ** 32)
-  view.setUint32(8, offset)
-  view.setUint32(12, sizeBytes)
+  entries.forEach(({ offset, sizeBytes }, i) => {
+    view.setUint32(RUN_HEADER_BYTES + RUN_ENTRY_BYTES * i, offset)
+    view.setUint32(RUN_HEADER_BYTES + RUN_ENTRY_BYTES * i + 4, sizeBytes)
+  })
   return bytes
+}
+
+const runLength = (run: Uint8Array): number => (run.length - RUN_HEADER_BYTES) / RUN_ENTRY_BYTES
+
+/** Where the run that begins at `entries[from]` ends. */
+function endOfRun(entries: readonly IndexedEntry[], from: number): number {
+  const { chunkFirst } = entries[from]!
+  let end = from + 1
+  while (end < entries.length && end - from < RUN_ENTRIES_MAX && entries[end]!.chunkFirst === chunkFirst) end++
+  return end
 }
 
 /** Environments open in this process: LMDB does not survive opening one twice (exemplars §4.3). */
@@ -88,6 +106,8 @@ export class LedgerIndex {
   /** Highest seqno put so far, flushed or not. */
   #lastSeqno: number
   #firstSeqno = 0
+  /** Put, but not yet visible to reads, which see nothing before it is committed. */
+  readonly #unflushedRuns = new Map<number, Uint8Array>()
   #closed = false
   #failure: StorageError | undefined
   /** Promises of the writes being queued; LMDB gives the same one to most of a transaction. */
@@ -109,8 +129,9 @@ export class LedgerIndex {
       view: readU64(value, 0),
       seqno,
     }))
-    this.#lastSeqno = this.#lastBefore(LOCATION, Number.MAX_SAFE_INTEGER) ?? 0
-    for (const [seqno] of this.#range(LOCATION, 0, Number.MAX_SAFE_INTEGER)) {
+    const last = this.#runOf(Number.MAX_SAFE_INTEGER)
+    this.#lastSeqno = last === undefined ? 0 : last.first + runLength(last.run) - 1
+    for (const [seqno] of this.#range(RUN, 0, Number.MAX_SAFE_INTEGER)) {
       this.#firstSeqno = seqno
       break
     }
@@ -148,11 +169,15 @@ export class LedgerIndex {
         )
         this.#lastSeqno = seqno
         if (this.#firstSeqno === 0) this.#firstSeqno = seqno
-        this.#put(seqnoKey(LOCATION, seqno), encodeLocation(entry))
         if (entry.signature) this.#put(seqnoKey(SIGNATURE, seqno), NOTHING)
         if (view === this.#viewHistory.at(-1)?.view) continue
         this.#viewHistory.push({ view, seqno })
         this.#put(seqnoKey(VIEW_START, seqno), seqnoKey(0, view).subarray(1))
+      }
+      for (let from = 0; from < entries.length;) {
+        const end = endOfRun(entries, from)
+        this.#putRun(entries[from]!.seqno, encodeRun(entries.slice(from, end)))
+        from = end
       }
     })
   }
@@ -160,8 +185,14 @@ export class LedgerIndex {
   /** Removes everything after `afterSeqno`. Resolves when durable. */
   truncate(afterSeqno: number): Promise<void> {
     return this.#write(() => {
+      const cut = this.#runOf(afterSeqno)
+      if (cut !== undefined && afterSeqno < cut.first + runLength(cut.run) - 1) {
+        const kept = RUN_HEADER_BYTES + RUN_ENTRY_BYTES * (afterSeqno - cut.first + 1)
+        this.#putRun(cut.first, new Uint8Array(cut.run.subarray(0, kept)))
+      }
+      for (const first of this.#unflushedRuns.keys()) if (first > afterSeqno) this.#unflushedRuns.delete(first)
       for (let seqno = this.#lastSeqno; seqno > afterSeqno && seqno >= this.#firstSeqno; seqno--) {
-        for (const kind of [LOCATION, SIGNATURE, VIEW_START]) this.#written.push(this.#db.remove(seqnoKey(kind, seqno)))
+        for (const kind of [RUN, SIGNATURE, VIEW_START]) this.#written.push(this.#db.remove(seqnoKey(kind, seqno)))
       }
       this.#lastSeqno = Math.min(this.#lastSeqno, afterSeqno)
       if (this.#lastSeqno < this.#firstSeqno) this.#lastSeqno = this.#firstSeqno = 0
@@ -180,10 +211,33 @@ export class LedgerIndex {
   }
 
   location(seqno: number): EntryLocation | undefined {
-    const bytes = this.#db.getBinary(seqnoKey(LOCATION, seqno))
-    if (bytes === undefined) return undefined
-    const view = new DataView(bytes.buffer, bytes.byteOffset, LOCATION_BYTES)
-    return { chunkFirst: readU64(bytes, 0), offset: view.getUint32(8), sizeBytes: view.getUint32(12) }
+    const found = seqno > this.#lastSeqno ? undefined : this.#runOf(seqno)
+    if (found === undefined || seqno >= found.first + runLength(found.run)) return undefined
+    const { run, first } = found
+    const at = RUN_HEADER_BYTES + RUN_ENTRY_BYTES * (seqno - first)
+    const view = new DataView(run.buffer, run.byteOffset + at, RUN_ENTRY_BYTES)
+    return { chunkFirst: readU64(run, 0), offset: view.getUint32(0), sizeBytes: view.getUint32(4) }
+  }
+
+  /** The last run that begins at or before `seqno`. */
+  #runOf(seqno: number): { readonly first: number; readonly run: Uint8Array } | undefined {
+    let found: { readonly first: number; readonly run: Uint8Array } | undefined
+    const range = { start: seqnoKey(RUN, seqno), end: seqnoKey(RUN, 0), reverse: true, limit: 1 }
+    for (const { key, value } of this.#db.getRange(range)) found = { first: keySeqno(key), run: value }
+    for (const [first, run] of this.#unflushedRuns) {
+      if (first <= seqno && first >= (found?.first ?? 0)) found = { first, run }
+    }
+    return found
+  }
+
+  #putRun(first: number, run: Uint8Array): void {
+    this.#unflushedRuns.set(first, run)
+    const put = this.#db.put(seqnoKey(RUN, first), run)
+    this.#written.push(
+      put.finally(() => {
+        if (this.#unflushedRuns.get(first) === run) this.#unflushedRuns.delete(first)
+      }),
+    )
   }
 
   /** The first signature transaction at or after `seqno`: the one that covers it is at least seqno + 1. */

@@ -157,3 +157,15 @@ it('is rebuilt from the ledger files', async () => {
   await index.close()
   store.cleanUp()
 })
+
+it('cuts runs that are not on disk yet', async () => {
+  const index = openIndex(directory)
+  const writes = [index.put(range(1, 20)), index.truncate(7), index.put(range(8, 9, 6))]
+  expect([index.location(7)?.chunkFirst, index.location(10)]).toEqual([0, undefined])
+  await Promise.all(writes)
+  expect([index.location(7)?.chunkFirst, index.location(9)?.chunkFirst, index.location(10)]).toEqual([0, 0, undefined])
+  await index.close()
+  const again = openIndex(directory)
+  expect([again.lastSeqno, again.location(7)?.chunkFirst, again.location(10)]).toEqual([9, 0, undefined])
+  await again.close()
+})
