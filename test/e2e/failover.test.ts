@@ -84,7 +84,8 @@ describe('SIGKILL', () => {
     withService({}, async (service) => {
       const { primary, view } = await untilPrimary(service)
       const client = await until('a session on a backup', async () => {
-        const candidate = await connectClient(service, { prefer: 'any', retry: 'never' })
+        // A busy machine must not make the client give its node up: then there would be no session to end.
+        const candidate = await connectClient(service, { prefer: 'any', retry: 'never', lostAfterMs: 60_000 })
         if (candidate.status().nodeId !== primary) return candidate
         await candidate.close()
         return undefined
@@ -95,12 +96,19 @@ describe('SIGKILL', () => {
       service.kill(primary)
       await untilPrimary(service, (now) => now.view > view && now.primary !== primary)
       // The session lives on a node that lives; its view does not. (A read would be dropped as well.)
+      const answers: string[] = []
       const outcome = await until('an answer of the new view', async () => {
         const attempt = await client
           .request('POST /log/private', { id: 2, msg: 'after' })
           .catch((error: unknown) => error)
-        const code = attempt instanceof ConcordatError ? attempt.code : 'none'
+        const code = attempt instanceof ConcordatError ? attempt.code : `status ${(attempt as Response).status}`
+        answers.push(code)
         return code === 'SessionConsistencyLost' ? (attempt as ConcordatError) : undefined
+      }).catch((error: unknown) => {
+        throw new Error(
+          `answers were ${answers.slice(0, 5).join(', ')} …; sessions lost: ${lost.map(({ code }) => code).join(', ')}`,
+          { cause: error },
+        )
       })
       expect(outcome.outcomeUnknown).toBe(false)
       const again = await client.request('POST /log/private', { id: 3, msg: 'again' }, { wait: 'committed' })
