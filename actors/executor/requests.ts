@@ -54,6 +54,7 @@ interface BatchResult {
   readonly state: ExecutorState
   readonly responses: Responses
   readonly effects: readonly Effect[]
+  /** The view in which handlers ran; 0 if none did: a refusal must not be taken for an execution (session rule). */
   readonly view: number
 }
 
@@ -66,6 +67,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
   const responses: AppResponse[] = []
   const later: Extract<BuiltinCall, { readonly later: true }>[] = []
   const authorised = new Map<Endpoint, boolean>()
+  let executed = false
   for (const request of batch.requests) {
     const routed = s.router.route(request.verb, request.path)
     const call = builtin(request, routed)
@@ -79,6 +81,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
       continue
     }
     const refused = refuseBeforeHandler(s, batch, request, routed.endpoint, { lost, open, authorised, draft })
+    executed ||= refused === undefined
     responses.push(refused ?? runHandler(s, draft, batch.caller, request, routed))
   }
   const finished = draft.finish()
@@ -90,7 +93,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
     effects.push(...started.effects)
     if (started.response !== undefined) responses.push(started.response)
   }
-  return { state, responses, effects, view }
+  return { state, responses, effects, view: executed ? view : 0 }
 }
 
 interface Situation {

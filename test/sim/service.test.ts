@@ -70,6 +70,20 @@ describe('a simulated service', () => {
     expect(fromUtf8(service.responses(second, token)[0]!.body)).toContain('SessionConsistencyLost')
   })
 
+  it('names no view for what it refused before executing it', () => {
+    const service = new SimService({ seed: 6, nodes: 3, faults: CALM })
+    const [first, second, third] = [service.leader(), ...service.nodeIds.slice(1)]
+    const view = service.executorOf(first).summary.view
+    service.sim.crash(first)
+    service.sim.crash(third!)
+    service.sim.run(1000)
+    const token = service.request(second!, [post(1)], view)
+    service.sim.run(10)
+    // A 503 of a later view, named as executed there, would end the session instead of letting the client try again.
+    const answer = service.messages(second!).find((m) => m.type === 'executed' && m.token === token)
+    expect(answer).toMatchObject({ view: 0, responses: [{ status: 503 }] })
+  })
+
   it('leaves the service to the others when its disk is full', () => {
     const service = new SimService({ seed: 5, nodes: 3, faults: CALM })
     const first = service.leader()
