@@ -126,6 +126,9 @@ async function txIdAt(client: Client, seqno: number): Promise<TxId | undefined> 
   return start && parseTxId(`${start.view}.${seqno}`)
 }
 
+/** A backup may answer from before the last commits (CCF facts §2): what it does not know yet is asked again for that long. */
+const CATCH_UP_MS = 5000
+
 /** Registrations the service does not confirm: not committed any more, gone, or different. */
 export async function findLost(
   client: Client,
@@ -135,19 +138,28 @@ export async function findLost(
   const lost: Registration[] = []
   await Promise.all(
     registrations.map(async (registration) => {
-      const { digest, txId, claims } = registration
-      const [status, read] = await Promise.all([
-        client.request(`GET /app/tx?transaction_id=${formatTxId(txId)}`),
-        client.request(`GET /statements/${digest}`),
-      ])
-      const isCommitted = status.ok && (status.body as { readonly status?: unknown }).status === 'Committed'
-      const found = (read.ok ? read.body : {}) as { readonly statement?: Statement; readonly registeredAt?: number }
-      const isSame = found.statement !== undefined && isEqual(statementBytes(found.statement), claims)
-      if (!isCommitted || !isSame || found.registeredAt !== txId.seqno) lost.push(registration)
+      const deadline = performance.now() + CATCH_UP_MS
+      let isThere = await isConfirmed(client, registration)
+      while (!isThere && performance.now() < deadline) {
+        await delay(RETRY_AFTER_MS)
+        isThere = await isConfirmed(client, registration)
+      }
+      if (!isThere) lost.push(registration)
       onChecked()
     }),
   )
   return lost
+}
+
+async function isConfirmed(client: Client, { digest, txId, claims }: Registration): Promise<boolean> {
+  const [status, read] = await Promise.all([
+    client.request(`GET /app/tx?transaction_id=${formatTxId(txId)}`),
+    client.request(`GET /statements/${digest}`),
+  ])
+  const isCommitted = status.ok && (status.body as { readonly status?: unknown }).status === 'Committed'
+  const found = (read.ok ? read.body : {}) as { readonly statement?: Statement; readonly registeredAt?: number }
+  const isSame = found.statement !== undefined && isEqual(statementBytes(found.statement), claims)
+  return isCommitted && isSame && found.registeredAt === txId.seqno
 }
 
 const isEqual = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -77,14 +77,23 @@ export async function missing(client: Client, written: readonly Written[]): Prom
   const lost: Written[] = []
   await Promise.all(
     written.map(async (one) => {
-      const [read, status] = await Promise.all([
-        client.request(`GET /log/private?id=${one.id}`),
-        client.request(`GET /app/tx?transaction_id=${one.txId.view}.${one.txId.seqno}`),
-      ])
-      const isThere = read.ok && (read.body as { readonly msg?: unknown }).msg === one.msg
-      const isCommitted = (status.body as { readonly status?: unknown } | undefined)?.status === 'Committed'
-      if (!isThere || !isCommitted) lost.push(one)
+      // The client may be on a backup, which may answer from before the last commits (CCF facts §2): late is not lost.
+      const deadline = performance.now() + CATCH_UP_MS
+      let found = await isThere(client, one)
+      while (!found && performance.now() < deadline) found = await isThere(client, one)
+      if (!found) lost.push(one)
     }),
   )
   return lost
+}
+
+const CATCH_UP_MS = 5000
+
+async function isThere(client: Client, one: Written): Promise<boolean> {
+  const [read, status] = await Promise.all([
+    client.request(`GET /log/private?id=${one.id}`),
+    client.request(`GET /app/tx?transaction_id=${one.txId.view}.${one.txId.seqno}`),
+  ])
+  const isSame = read.ok && (read.body as { readonly msg?: unknown }).msg === one.msg
+  return isSame && (status.body as { readonly status?: unknown } | undefined)?.status === 'Committed'
 }
