@@ -4,7 +4,8 @@
 import type { App } from '../protocols/app.ts'
 import { formatPem } from '../protocols/codec/pem.ts'
 import { certificateId, nodeIdOf, parseCertificate } from '../protocols/crypto/certificate.ts'
-import type { Crypto, EcCurve, HashName } from '../protocols/crypto/crypto.ts'
+import type { Crypto, EcCurve } from '../protocols/crypto/crypto.ts'
+import { EC_CURVES } from '../protocols/crypto/ec-keys.ts'
 import { issueCertificate, validityFrom } from '../protocols/crypto/issue.ts'
 import { DEFAULT_CONSTITUTION } from '../protocols/governance/constitution.ts'
 import {
@@ -22,9 +23,6 @@ const SERVICE_SUBJECT = 'CN=CCF Service'
 const NODE_SUBJECT = 'CN=CCF Node'
 /** The virtual platform has no executable to measure here; its host data is 32 zero bytes, as CCF's own tests use. */
 const VIRTUAL_HOST_DATA = '0'.repeat(64)
-
-export const certificateHash = (curve: EcCurve): HashName =>
-  curve === 'P-256' ? 'sha256' : curve === 'P-384' ? 'sha384' : 'sha512'
 
 /** A node that will take part from the first transaction on. */
 export interface InitialNode {
@@ -59,7 +57,7 @@ export function setUpService(crypto: Crypto, input: ServiceSetupInput): ServiceS
   const { curve, serviceKey, nodes, members, users, apps } = input
   const common = {
     ...validityFrom(input.nowSeconds, input.validityDays),
-    signatureHash: certificateHash(curve),
+    signatureHash: EC_CURVES[curve].hash,
     issuerSpki: serviceKey.spki,
   }
   const issue = (subject: string, spki: Uint8Array, isCa: boolean): string => {

@@ -1,6 +1,7 @@
 // What the governance tables say about the service, as the executor needs it: is it open, is this caller known.
 import { fromUtf8 } from '../../protocols/codec/bytes.ts'
 import type { AuthPolicy, Caller } from '../../protocols/app.ts'
+import { serviceStatus as statusOf, type ServiceStatus } from '../../protocols/governance/genesis.ts'
 import { acceptingPolicy } from '../../protocols/governance/registration.ts'
 import { decodeJsonObject, GOV_TABLES, SINGLE_KEY } from '../../protocols/ledger/tables.ts'
 import { readMap, type KvState } from '../../store/kv/kv-state.ts'
@@ -11,9 +12,9 @@ export const serviceInfo = (kv: KvState): Readonly<Record<string, unknown>> | un
 }
 
 /** CCF's service status: `Opening`, `Open`, …; undefined before genesis. */
-export function serviceStatus(kv: KvState): string | undefined {
-  const status = serviceInfo(kv)?.['status']
-  return typeof status === 'string' ? status : undefined
+export function serviceStatus(kv: KvState): ServiceStatus | undefined {
+  const value = readMap(kv, GOV_TABLES.serviceInfo).get(SINGLE_KEY)
+  return value === undefined ? undefined : statusOf(value)
 }
 
 /** True if any one of the policies accepts the caller (CCF facts §10). */

@@ -6,6 +6,7 @@ import { ByteReader, ByteWriter, DecodeError, EMPTY } from '../codec/bytes.ts'
 import type { Certificate } from '../crypto/certificate.ts'
 import { certificateId, isValidAt, nodeIdOf, tryParseCertificate, verifyIssuedBy } from '../crypto/certificate.ts'
 import type { Crypto, EcCurve, HashName } from '../crypto/crypto.ts'
+import { EC_CURVES } from '../crypto/ec-keys.ts'
 import { invariant } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 
@@ -43,9 +44,8 @@ export function staticKeyStatement(
   return writer.blob(serviceIdentity).raw(staticPublicKey).finish()
 }
 
-const HASHES: Readonly<Record<EcCurve, HashName>> = { 'P-256': 'sha256', 'P-384': 'sha384', 'P-521': 'sha512' }
 /** The hash that goes with a curve, as in X.509 and COSE practice. */
-export const identityHash = (curve: EcCurve): HashName => HASHES[curve]
+export const identityHash = (curve: EcCurve): HashName => EC_CURVES[curve].hash
 
 /** Throws InvariantViolation for what would not decode again. */
 export function encodeIdentityPayload(payload: IdentityPayload): Uint8Array {

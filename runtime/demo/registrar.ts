@@ -1,6 +1,7 @@
 // Registers statements over several sessions at once and keeps at it through failures: whatever has an unknown outcome is registered again.
 // That is safe because the registry is idempotent: the same statement again changes nothing and tells where the first is.
 // The rule to remember: only what the service has said is committed counts as registered.
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { formatTxId, parseTxId, type TxId } from '../../protocols/ids.ts'
 import { ConcordatError, type Client, type Response } from '../client/index.ts'
@@ -42,8 +43,6 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   'TooManyPendingTransactions',
 ])
 const NO_ANSWER_FROM_PRIMARY = 504
-
-const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
 /** Resolves when every statement is committed, in their order. @throws Problem when one cannot be registered in time, or is refused. */
 export async function registerAll(
