@@ -55,6 +55,8 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     messageTimeoutMs: timing.messageTimeoutMs,
     electionTimeoutMs: timing.electionTimeoutMs,
     preVoteEnabled: true,
+    pacing: 'eager',
+    tickingFromStart: false,
     sendAfterBytes: BYTES_BEFORE_SENDING,
     logTailBytesMax: LOG_TAIL_BYTES_MAX,
   }

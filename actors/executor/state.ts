@@ -145,6 +145,7 @@ export type Responses = readonly AppResponse[]
 
 const NOTHING_KNOWN: ConsensusSummary = {
   leadership: 'None',
+  membership: 'Active',
   view: 0,
   leaderId: undefined,
   lastSeqno: 0,

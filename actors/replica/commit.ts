@@ -1,10 +1,10 @@
 // When entries become committed (consensus.md §8) and what follows from it.
 // The rule to remember: only a signature of the leader's own view commits, replicated and durable on a majority of every configuration.
 import { agreementIdx } from '../../protocols/consensus/quorum.ts'
-import type { ConsensusSummary } from '../../protocols/consensus/messages.ts'
+import type { Leadership } from '../../protocols/consensus/messages.ts'
 import { NO_EFFECTS, type Step } from '../actor.ts'
-import type { Effect } from '../effects.ts'
-import { askLedgerWriter, tellExecutor } from './notices.ts'
+import { membershipAfterCommit, retirementCleanup } from './membership.ts'
+import { askLedgerWriter, tellExecutor, tellNode } from './notices.ts'
 import { lastIdx, summaryOf, termAt, type ReplicaState } from './state.ts'
 
 /** Leader: commits the highest signature that a majority of every configuration holds, if it is of the leader's own view. */
@@ -14,7 +14,12 @@ export function updateCommit(s: ReplicaState): Step<ReplicaState> {
   )
   const candidate = s.committableIndices.findLast((idx) => idx <= agreed)
   if (candidate === undefined || termAt(s, candidate) !== s.currentView) return { state: s, effects: NO_EFFECTS }
-  return commit(s, candidate, 'Leader')
+  const committed = commit(s, candidate, 'Leader')
+  // A configuration that is gone may have left nodes behind.
+  const isShorter = committed.state.configurations.length < s.configurations.length
+  return isShorter
+    ? { state: committed.state, effects: [...committed.effects, ...retirementCleanup(committed.state)] }
+    : committed
 }
 
 /**
@@ -30,19 +35,13 @@ export function commitIfPossible(s: ReplicaState, target: number): Step<ReplicaS
   return commit(known, candidate, 'Follower')
 }
 
-function commit(s: ReplicaState, idx: number, leadership: ConsensusSummary['leadership']): Step<ReplicaState> {
-  let configurations = s.configurations
-  // A configuration is dropped once the next one is committed.
-  while (configurations.length > 1 && configurations[1]!.idx <= idx) configurations = configurations.slice(1)
-  const committed: ReplicaState = {
-    ...s,
-    commitIdx: idx,
-    committableIndices: s.committableIndices.filter((i) => i > idx),
-    configurations,
-  }
-  const effects: Effect[] = [
+function commit(s: ReplicaState, idx: number, leadership: Leadership): Step<ReplicaState> {
+  const committableIndices = s.committableIndices.filter((i) => i > idx)
+  const committed = membershipAfterCommit({ ...s, commitIdx: idx, committableIndices }, idx)
+  const effects = [
     askLedgerWriter({ type: 'commitUpTo', seqno: idx }),
     tellExecutor({ type: 'committed', summary: summaryOf(committed, leadership) }),
+    ...tellNode(s, committed),
   ]
   return { state: forgetOldEntries(committed), effects }
 }

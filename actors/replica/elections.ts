@@ -7,10 +7,10 @@ import { membersOf, quorumInEach } from '../../protocols/consensus/quorum.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send, trace, type Effect } from '../effects.ts'
-import { updateCommit } from './commit.ts'
 import { rollback } from './log-changes.ts'
-import { becameBackup, becamePrimary } from './notices.ts'
-import { heartbeat, heartbeatTimer, senderOf } from './replication.ts'
+import { retirementCleanup, withoutLearners } from './membership.ts'
+import { becameBackup, becamePrimary, tellNode } from './notices.ts'
+import { heartbeat, heartbeatTimer, quorumTimer, senderOf } from './replication.ts'
 import { lastCommittableIdx, lastIdx, termAt, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
 
 export const electionTimer = ({ config }: ReplicaState): Effect => ({
@@ -19,7 +19,10 @@ export const electionTimer = ({ config }: ReplicaState): Effect => ({
   afterMs: [config.electionTimeoutMs / 2, config.electionTimeoutMs],
 })
 
-const STOP_HEARTBEATS: Effect = { type: 'cancelTimer', name: 'heartbeatTimeout' }
+const STOP_LEADING: readonly Effect[] = [
+  { type: 'cancelTimer', name: 'heartbeatTimeout' },
+  { type: 'cancelTimer', name: 'quorumTimeout' },
+]
 
 export const viewOf = (envelope: Envelope<ReplicaEvent>): number => (envelope.event as { readonly view: number }).view
 
@@ -37,8 +40,9 @@ export const becomeFollower = (s: ReplicaState, envelope: Envelope<ReplicaEvent>
   becomeFollowerIn(s, envelope)
 
 function becomeFollowerIn(s: ReplicaState, { at }: Envelope<ReplicaEvent>): Step<ReplicaState> {
-  const state: ReplicaState = { ...s, leaderId: undefined, votesForMe: [], peers: heardAt(s, at) }
-  return step(state, STOP_HEARTBEATS, electionTimer(state), becameBackup(state))
+  const alone = withoutLearners(s)
+  const state: ReplicaState = { ...alone, leaderId: undefined, votesForMe: [], peers: heardAt(alone, at) }
+  return step(state, ...STOP_LEADING, electionTimer(state), becameBackup(state), ...tellNode(s, state))
 }
 
 function heardAt(s: ReplicaState, at: number): ReplicaState['peers'] {
@@ -47,8 +51,9 @@ function heardAt(s: ReplicaState, at: number): ReplicaState['peers'] {
   return peers
 }
 
-/** Only a node that holds a signature in its latest configuration stands for election (consensus.md §11, `ticking`). */
-export const mayStand = (s: ReplicaState): boolean => s.ticking && s.configurations.length > 0
+/** Who takes part actively (`ticking`), knows a configuration and is not finished stands for election (consensus.md §10, §11). */
+export const mayStand = (s: ReplicaState): boolean =>
+  s.ticking && s.configurations.length > 0 && s.membership !== 'RetiredCommitted'
 
 export const restartElectionTimer = (s: ReplicaState): Step<ReplicaState> => step(s, electionTimer(s))
 
@@ -164,15 +169,16 @@ export function becomeLeader(s: ReplicaState, { at }: Envelope<ReplicaEvent>): S
     peers[node] = { sentIdx: end, matchIdx: 0, lastAckAt: at, reading: false }
   }
   const leading: ReplicaState = { ...cut.state, leaderId: s.config.nodeId, pendingAcks: [], peers }
-  const committed = updateCommit(leading)
   return step(
-    committed.state,
+    leading,
     ...cut.effects,
+    ...tellNode(s, leading),
     { type: 'cancelTimer', name: 'electionTimeout' },
     ...Object.keys(peers).map((node) => heartbeat(leading, node as NodeId)),
     heartbeatTimer(leading),
+    quorumTimer(leading),
     becamePrimary(leading),
-    ...committed.effects,
+    ...retirementCleanup(leading),
     trace('becameLeader', { view: leading.currentView, seqno: end }),
   )
 }

@@ -9,7 +9,7 @@ import { send, type Effect } from '../effects.ts'
 import { commitIfPossible } from './commit.ts'
 import { electionTimer } from './elections.ts'
 import { grow, rollback } from './log-changes.ts'
-import { becameBackup, keep, tellExecutor } from './notices.ts'
+import { becameBackup, keep, tellExecutor, tellNode } from './notices.ts'
 import { highestPossibleMatch, senderOf } from './replication.ts'
 import { lastIdx, termAt, type ReplicaEvent, type ReplicaState } from './state.ts'
 
@@ -77,6 +77,7 @@ function acceptEntries(
     state = grow(state, fresh, at)
     // The write is begun first, so that the executor checks signatures while it is under way; it is done before anything is acknowledged.
     effects.push(keep(state, fresh), tellExecutor({ type: 'appended', records: fresh }))
+    effects.push(...tellNode(s, state))
   }
   const committed = commitIfPossible(state, Math.min(message.leaderCommitIdx, message.idx))
   return answer(committed.state, leader, message, [...effects, ...committed.effects])

@@ -2,12 +2,13 @@
 // Not here: what entries mean (executor), where they are kept (ledger-writer), how messages travel (channel).
 // The rule to remember: a message of a newer view is first learnt from, then handled as a follower handles it.
 import { setup } from 'xstate'
-import type { Envelope, Invariant } from '../actor.ts'
+import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
-import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, judgeOnce, machineActor, machineTypes } from '../machine.ts'
 import { updateCommit } from './commit.ts'
 import * as elections from './elections.ts'
 import * as following from './following.ts'
+import * as membership from './membership.ts'
 import { becameBackup } from './notices.ts'
 import * as replication from './replication.ts'
 import { initialState, lastIdx, type ReplicaConfig, type ReplicaEvent, type ReplicaState } from './state.ts'
@@ -30,6 +31,10 @@ type Name =
   | 'replicate'
   | 'sendHeartbeats'
   | 'receiveAppendEntriesResponse'
+  | 'restartQuorumTimer'
+  | 'setLearners'
+  | 'nominateSuccessor'
+  | 'retire'
   | 'entriesRead'
   | 'halt'
 
@@ -46,17 +51,24 @@ type GuardName =
   | 'voteCounts'
   | 'winsElection'
   | 'quorumIsLost'
+  | 'answerFinishesRetirement'
+  | 'durabilityFinishesRetirement'
 
-const leaderBecomesDurable = (s: ReplicaState, envelope: Envelope<ReplicaEvent>) => {
+// A leader commits upon an answer or its own fsync. Whether that finishes its own retirement decides where it goes, so guard and action
+// share one computation.
+const receiveAnswer = judgeOnce(replication.receiveAppendEntriesResponse)
+const leaderBecomesDurable = judgeOnce((s: ReplicaState, envelope: Envelope<ReplicaEvent>) => {
   const { epoch, seqno } = envelope.event as Extract<ReplicaEvent, { type: 'durable' }>
   return epoch !== s.epoch || seqno <= s.durableIdx ? unchanged(s) : updateCommit({ ...s, durableIdx: seqno })
-}
+})
+const isFinished = ({ state }: Step<ReplicaState>): boolean => state.membership === 'RetiredCommitted'
 
 /** The ledger cannot be written: this node acknowledges, votes and leads no more; the others go on without it. */
 const halt = (s: ReplicaState) =>
   step(
     { ...s, leaderId: undefined, ticking: false },
     { type: 'cancelTimer', name: 'heartbeatTimeout' },
+    { type: 'cancelTimer', name: 'quorumTimeout' },
     { type: 'cancelTimer', name: 'electionTimeout' },
     becameBackup({ ...s, leaderId: undefined }, 'None'),
   )
@@ -77,6 +89,8 @@ const replicaSetup = setup({
     voteCounts: elections.voteCounts,
     winsElection: elections.winsElection,
     quorumIsLost: replication.quorumIsLost,
+    answerFinishesRetirement: (s, envelope) => isFinished(receiveAnswer(s, envelope)),
+    durabilityFinishesRetirement: (s, envelope) => isFinished(leaderBecomesDurable(s, envelope)),
   }),
   actions: actions<ReplicaState, ReplicaEvent, Name>({
     becomeAwareOfNewView: elections.becomeAwareOfNewView,
@@ -95,7 +109,11 @@ const replicaSetup = setup({
     leaderBecomesDurable,
     replicate: replication.replicate,
     sendHeartbeats: replication.sendHeartbeats,
-    receiveAppendEntriesResponse: replication.receiveAppendEntriesResponse,
+    receiveAppendEntriesResponse: receiveAnswer,
+    restartQuorumTimer: replication.restartQuorumTimer,
+    setLearners: membership.setLearners,
+    nominateSuccessor: membership.nominateSuccessor,
+    retire: membership.retire,
     entriesRead: replication.entriesRead,
     halt,
   }),
@@ -180,16 +198,31 @@ export const replicaMachine = replicaSetup.createMachine({
     leader: {
       on: {
         AppendEntries: [learnFromAppendEntries, refuseOldLeader],
-        AppendEntriesResponse: [learnFromKnown, { actions: 'receiveAppendEntriesResponse' }],
+        AppendEntriesResponse: [
+          learnFromKnown,
+          {
+            guard: 'answerFinishesRetirement',
+            target: 'none',
+            actions: ['receiveAppendEntriesResponse', 'retire'],
+          },
+          { actions: 'receiveAppendEntriesResponse' },
+        ],
         RequestVote: requestVote,
         replicate: { actions: 'replicate' },
-        heartbeatTimeout: [
+        setLearners: { actions: 'setLearners' },
+        heartbeatTimeout: { actions: 'sendHeartbeats' },
+        quorumTimeout: [
           { guard: 'quorumIsLost', target: 'follower', actions: 'becomeFollower' },
-          { actions: 'sendHeartbeats' },
+          { actions: 'restartQuorumTimer' },
         ],
+        proposeSuccessor: { actions: 'nominateSuccessor' },
         entriesRead: { actions: 'entriesRead' },
-        durable: { actions: 'leaderBecomesDurable' },
-        ledgerBroken,
+        durable: [
+          { guard: 'durabilityFinishesRetirement', target: 'none', actions: ['leaderBecomesDurable', 'retire'] },
+          { actions: 'leaderBecomesDurable' },
+        ],
+        // Others can still write: one of them is asked to lead at once, instead of an election timeout later.
+        ledgerBroken: { target: 'halted', actions: ['nominateSuccessor', 'halt'] },
       },
     },
     halted: {},

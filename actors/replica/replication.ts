@@ -3,6 +3,7 @@
 import type { NodeId } from '../../protocols/ids.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
 import type { AppendEntries, AppendEntriesResponse, Replicate } from '../../protocols/consensus/messages.ts'
+import { closeBatch, countAppended, isFull, updateBatch } from '../../protocols/consensus/batch.ts'
 import { quorumInEach } from '../../protocols/consensus/quorum.ts'
 import { startOfView, viewAt } from '../../protocols/consensus/view-history.ts'
 import { APPEND_BYTES_MAX, REPLICATION_WINDOW_BYTES_MAX } from '../../protocols/limits.ts'
@@ -11,7 +12,8 @@ import { splitAddress, unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
 import { updateCommit } from './commit.ts'
 import { grow } from './log-changes.ts'
-import { keep } from './notices.ts'
+import { learnerProgress } from './membership.ts'
+import { keep, tellNode } from './notices.ts'
 import { bytesBetween, lastIdx, termAt, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
 
 export const senderOf = (envelope: Envelope<ReplicaEvent>): NodeId => (splitAddress(envelope.from).node ?? '') as NodeId
@@ -22,14 +24,26 @@ export function replicate(s: ReplicaState, envelope: Envelope<ReplicaEvent>): St
   const [first] = records
   if (first === undefined || view !== s.currentView || first.seqno !== lastIdx(s) + 1) return unchanged(s)
   const grown = grow(s, records, envelope.at)
+  const sent = s.config.pacing === 'eager' ? sendEagerly(grown, records) : sendWhenFull(s, grown, records)
+  // The leader's own copy is written after the sends: both proceed at once, and its durability is counted like any other node's.
+  return { state: sent.state, effects: [...tellNode(s, grown), ...sent.effects, keep(grown, records)] }
+}
+
+function sendEagerly(grown: ReplicaState, records: readonly LogRecord[]): Step<ReplicaState> {
   const eager = records.some((record) => record.kind !== 'transaction')
   const sent = sendToAll(grown, eager)
-  const effects = [...sent.effects]
   // What was sent carries the commit index and asks for an answer: it is the heartbeat.
-  if (eager) effects.push(heartbeatTimer(s))
-  // The leader's own copy is written after the sends: both proceed at once, and its durability is counted like any other node's.
-  effects.push(keep(grown, records))
-  return { state: sent.state, effects }
+  return eager ? { state: sent.state, effects: [...sent.effects, heartbeatTimer(grown)] } : sent
+}
+
+/** CCF's pacing: a new node is greeted at once, with where the log ended before; entries wait for a full batch or the heartbeat. */
+function sendWhenFull(before: ReplicaState, grown: ReplicaState, records: readonly LogRecord[]): Step<ReplicaState> {
+  const added = (Object.keys(grown.peers) as NodeId[]).filter((node) => before.peers[node] === undefined)
+  const greetings = added.sort().map((node) => heartbeat(grown, node))
+  const batch = records.reduce((sum, record) => countAppended(sum, record.bytes.length), grown.batch)
+  if (!isFull(batch)) return { state: { ...grown, batch }, effects: greetings }
+  const sent = sendToAll({ ...grown, batch: closeBatch(batch) }, true)
+  return { state: sent.state, effects: [...greetings, ...sent.effects] }
 }
 
 /** Sends what is new to every peer; unless `eager`, only to peers for which enough has gathered. */
@@ -65,15 +79,16 @@ export function sendEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
   return { state: withPeer(s, to, peer), effects }
 }
 
-/** Entries from `from` on: of one view only, at most APPEND_BYTES_MAX of them, at least one. */
+/** Entries from `from` on: of one view only, at least one, at most APPEND_BYTES_MAX or as many as the pacing says. */
 function nextBatch(s: ReplicaState, from: number): LogRecord[] {
   const batch: LogRecord[] = []
   let bytes = 0
   const view = viewAt(s.viewHistory, from)
+  const entriesMax = s.config.pacing === 'eager' ? Number.MAX_SAFE_INTEGER : s.batch.entries
   for (let idx = from; idx < s.log.end; idx++) {
     const { record } = s.log.at(idx)!
     bytes += record.bytes.length
-    if (record.view !== view || (batch.length > 0 && bytes > APPEND_BYTES_MAX)) break
+    if (record.view !== view || (batch.length > 0 && bytes > APPEND_BYTES_MAX) || batch.length >= entriesMax) break
     batch.push(record)
   }
   return batch
@@ -98,7 +113,7 @@ const withPeer = (s: ReplicaState, node: NodeId, peer: Peer): ReplicaState =>
 
 /** To every peer: what it has not been sent, or an empty AppendEntries. */
 export function sendHeartbeats(s: ReplicaState): Step<ReplicaState> {
-  let state = s
+  let state: ReplicaState = s.config.pacing === 'eager' ? s : { ...s, batch: updateBatch(s.batch) }
   const effects: Effect[] = []
   for (const node of Object.keys(s.peers) as NodeId[]) {
     const sent = sendEntries(state, node)
@@ -120,6 +135,14 @@ export function heartbeatTimer({ config }: ReplicaState, atMostMs = Number.MAX_S
   const afterMs = Math.min(config.messageTimeoutMs, atMostMs)
   return { type: 'setTimer', name: 'heartbeatTimeout', afterMs: [afterMs, afterMs] }
 }
+
+export const quorumTimer = ({ config }: ReplicaState): Effect => ({
+  type: 'setTimer',
+  name: 'quorumTimeout',
+  afterMs: [config.messageTimeoutMs, config.messageTimeoutMs],
+})
+
+export const restartQuorumTimer = (s: ReplicaState): Step<ReplicaState> => ({ state: s, effects: [quorumTimer(s)] })
 
 /** CheckQuorum: a leader that has not heard from a majority of every configuration for an election timeout steps down. */
 export const quorumIsLost = (s: ReplicaState, { at }: Envelope<ReplicaEvent>): boolean =>
@@ -147,8 +170,9 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
     if (response.view < s.currentView || response.lastLogIdx < peer.matchIdx) return unchanged(withPeer(s, from, heard))
     const matched = withPeer(s, from, { ...heard, matchIdx: Math.min(response.lastLogIdx, lastIdx(s)) })
     const committed = updateCommit(matched)
-    const sent = sendEntries(committed.state, from)
-    const effects = [...committed.effects, ...sent.effects]
+    const learnt = learnerProgress(committed.state, from)
+    const sent = sendOn(learnt.state, from)
+    const effects = [...committed.effects, ...learnt.effects, ...sent.effects]
     // Backups learn of a commit from the next AppendEntries: it must not take a whole heartbeat when there is nothing else to send.
     if (committed.state.commitIdx > s.commitIdx) effects.push(heartbeatTimer(s, COMMIT_NEWS_MS))
     return { state: sent.state, effects }
@@ -156,8 +180,12 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
   // A NACK bounds the match from above; it never proves one (bug B3), so only sentIdx moves.
   const possible = highestPossibleMatch(s, response.view, response.lastLogIdx)
   const sentIdx = Math.max(Math.min(possible, peer.sentIdx), peer.matchIdx)
-  return sendEntries(withPeer(s, from, { ...heard, sentIdx }), from)
+  return sendOn(withPeer(s, from, { ...heard, sentIdx }), from)
 }
+
+/** After an answer: eager leaders send what the answer made room for. */
+const sendOn = (s: ReplicaState, to: NodeId): Step<ReplicaState> =>
+  s.config.pacing === 'eager' ? sendEntries(s, to) : unchanged(s)
 
 /** Entries read back from the ledger for a peer that is far behind. */
 export function entriesRead(s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> {

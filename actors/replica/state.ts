@@ -3,12 +3,15 @@
 import type { NodeId, TxId } from '../../protocols/ids.ts'
 import { seqno, view } from '../../protocols/ids.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
+import { INITIAL_BATCH, type Batch } from '../../protocols/consensus/batch.ts'
 import type {
   Configuration,
   ConsensusMessage,
   ConsensusSummary,
   LedgerWriterNotice,
+  Membership,
   Replicate,
+  SetLearners,
 } from '../../protocols/consensus/messages.ts'
 import { viewAt, type ViewHistory } from '../../protocols/consensus/view-history.ts'
 import { AppendList } from '../../store/kv/append-list.ts'
@@ -21,6 +24,13 @@ export interface ReplicaConfig {
   /** A follower stands for election after half to all of this without a leader, ms. CCF's default: 5000. */
   readonly electionTimeoutMs: number
   readonly preVoteEnabled: boolean
+  /**
+   * `eager`: entries are sent as soon as a signature covers them or enough have gathered, and answers make a leader send on. `heartbeat`: as CCF
+   * does it, on the heartbeat only, in batches of consensus.md §14: its scenario files count messages.
+   */
+  readonly pacing: 'eager' | 'heartbeat'
+  /** True: the node may stand for election as soon as it knows a configuration, as nodes of CCF's test driver. False: see `ticking`. */
+  readonly tickingFromStart: boolean
   /** Bytes of entries not yet sent that make a leader send before a signature is due. */
   readonly sendAfterBytes: number
   /** Bytes of the log kept in memory; older committed entries are read back from the ledger. */
@@ -30,11 +40,16 @@ export interface ReplicaConfig {
 export type ReplicaEvent =
   | ConsensusMessage
   | Replicate
+  | SetLearners
   | LedgerWriterNotice
   /** Makes an initial node leader of view 2 (CCF: force_become_leader). */
   | { readonly type: 'forceLeader' }
   | { readonly type: 'electionTimeout' }
   | { readonly type: 'heartbeatTimeout' }
+  /** Time for CheckQuorum. */
+  | { readonly type: 'quorumTimeout' }
+  /** The leader is asked to hand over: it proposes a vote to the node most likely to win it. */
+  | { readonly type: 'proposeSuccessor' }
   | Extract<HostEvent, { readonly type: 'entriesRead' }>
 
 /** A log entry and the sum of sizes up to and including it, so that any stretch of the log has a size in O(1). */
@@ -51,6 +66,13 @@ export interface Peer {
   readonly lastAckAt: number
   /** True while entries older than the in-memory log are being read for it. */
   readonly reading: boolean
+}
+
+/** A node that is sent the log but counts in no quorum yet. Kept by a leader. */
+export interface Learner {
+  readonly node: NodeId
+  /** True once it held everything that was committed here, and the executor was told. */
+  readonly isCaughtUp: boolean
 }
 
 /** A positive answer that waits until the entries it speaks of are durable. */
@@ -75,6 +97,17 @@ export interface ReplicaState {
   readonly viewHistory: ViewHistory
   /** Head: the current one; the rest are pending. */
   readonly configurations: readonly Configuration[]
+  readonly membership: Membership
+  /** Index of the configuration without this node, unless Active. */
+  readonly retirementIdx: number | undefined
+  /** Index of the first signature after it, once there is one (CCF: retirement_committable_idx). */
+  readonly retirementSignedIdx: number | undefined
+  /** Uncommitted retired_committed entries, ascending: when they are committed, these nodes are finished. */
+  readonly retiredCommitted: readonly Configuration[]
+  readonly learners: readonly Learner[]
+  /** Only for the pacing `heartbeat`. */
+  readonly batch: Batch
+  /** Every other node of any configuration that is not finished (CCF: all_other_nodes), and learners. */
   readonly peers: Readonly<Record<NodeId, Peer>>
   /** False until a signature is held while in the latest configuration: only then may the node stand for election. */
   readonly ticking: boolean
@@ -112,6 +145,7 @@ export const committedTxId = (s: ReplicaState): TxId => ({
 
 export const summaryOf = (s: ReplicaState, leadership: ConsensusSummary['leadership']): ConsensusSummary => ({
   leadership,
+  membership: s.membership,
   view: s.currentView,
   leaderId: s.leaderId,
   lastSeqno: lastIdx(s),
@@ -133,8 +167,14 @@ export const initialState = (config: ReplicaConfig): ReplicaState => ({
   committableIndices: [],
   viewHistory: [],
   configurations: [],
+  membership: 'Active',
+  retirementIdx: undefined,
+  retirementSignedIdx: undefined,
+  retiredCommitted: [],
+  learners: [],
+  batch: INITIAL_BATCH,
   peers: {},
-  ticking: false,
+  ticking: config.tickingFromStart,
   durableIdx: 0,
   epoch: 0,
   pendingAcks: [],

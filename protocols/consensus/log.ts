@@ -2,10 +2,14 @@
 import type { NodeId } from '../ids.ts'
 
 /**
- * `signature`: the only committable kind. `reconfiguration`: carries the full node set that is in force from this index on
- * (consensus.md §1, §11).
+ * `signature`: the only committable kind. `reconfiguration`: carries the full node set that is in force from this index on.
+ * `retiredCommitted`: names nodes whose removal is committed; once it is committed itself, they may be shut down (consensus.md §1, §11).
  */
-export type RecordKind = 'transaction' | 'signature' | 'reconfiguration'
+export const RECORD_KINDS = ['transaction', 'signature', 'reconfiguration', 'retiredCommitted'] as const
+export type RecordKind = (typeof RECORD_KINDS)[number]
+
+/** The kinds that name nodes. */
+export const namesNodes = (kind: RecordKind): boolean => kind === 'reconfiguration' || kind === 'retiredCommitted'
 
 export interface LogRecord {
   readonly seqno: number
@@ -13,6 +17,6 @@ export interface LogRecord {
   readonly kind: RecordKind
   /** The serialised ledger entry. */
   readonly bytes: Uint8Array
-  /** Only for `reconfiguration`. */
+  /** Only for kinds that name nodes. */
   readonly nodes?: readonly NodeId[]
 }

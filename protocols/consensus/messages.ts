@@ -50,9 +50,19 @@ export interface ProposeRequestVote {
 export type ConsensusMessage =
   AppendEntries | AppendEntriesResponse | RequestVote | RequestVoteResponse | ProposeRequestVote
 
+export type Leadership = 'None' | 'Follower' | 'PreVoteCandidate' | 'Candidate' | 'Leader'
+
+/**
+ * A node's part in the service, as its own log says (consensus.md §2, ccfraft.tla `membershipState`): removed by an entry; by an entry that
+ * is signed; by one that is committed; and, at last, known by every future leader to be removed, so that it may be shut down.
+ */
+export type Membership =
+  'Active' | 'RetirementOrdered' | 'RetirementSigned' | 'RetirementCompleted' | 'RetiredCommitted'
+
 /** What the rest of a node may know of its replica. */
 export interface ConsensusSummary {
-  readonly leadership: 'None' | 'Follower' | 'PreVoteCandidate' | 'Candidate' | 'Leader'
+  readonly leadership: Leadership
+  readonly membership: Membership
   readonly view: number
   readonly leaderId: NodeId | undefined
   readonly lastSeqno: number
@@ -89,6 +99,25 @@ export type ReplicaNotice =
   /** The log was cut after `seqno`. */
   | { readonly type: 'rolledBack'; readonly seqno: number }
   | { readonly type: 'committed'; readonly summary: ConsensusSummary }
+  /** Primary only: the removal of these nodes is committed; a `retiredCommitted` record that names them is due. May be said again. */
+  | { readonly type: 'retirementCompleted'; readonly nodes: readonly NodeId[] }
+  /** Primary only: this learner holds everything that is committed here. Said once for each time it is made a learner. */
+  | { readonly type: 'learnerCaughtUp'; readonly node: NodeId }
+
+/** From replica to the node actor. */
+export type NodeNotice =
+  | { readonly type: 'membershipChanged'; readonly membership: Membership }
+  /** All other nodes that this one may have to talk to: of any configuration, learners, and removed ones that are not finished. */
+  | { readonly type: 'peersChanged'; readonly peers: readonly NodeId[] }
+
+/**
+ * From executor to replica, on the primary: nodes that are sent the log but count in no quorum, until a configuration names them.
+ * Replaces the earlier set; a new primary starts with none.
+ */
+export interface SetLearners {
+  readonly type: 'setLearners'
+  readonly nodes: readonly NodeId[]
+}
 
 /** From replica to ledger writer. `epoch` counts truncations, so that a late answer is not taken for the new suffix. */
 export type LedgerWriterRequest =

@@ -9,7 +9,7 @@ import { ENTRY_BYTES_MAX } from '../limits.ts'
 import type { Forward, Forwarded, JoinRequest, Welcome } from '../requests.ts'
 import { FRAME_PLAINTEXT_BYTES_MAX } from '../session/frame.ts'
 import { isToken } from '../subjects.ts'
-import type { LogRecord, RecordKind } from './log.ts'
+import { namesNodes, RECORD_KINDS, type LogRecord } from './log.ts'
 import type {
   AppendEntries,
   AppendEntriesResponse,
@@ -53,7 +53,6 @@ const KINDS: Readonly<Record<PeerMessage['type'], Kind>> = {
 }
 const TYPES = new Map((Object.keys(KINDS) as PeerMessage['type'][]).map((type) => [KINDS[type].code, type]))
 
-const RECORD_KINDS: readonly RecordKind[] = ['transaction', 'signature', 'reconfiguration']
 const ELECTION_TYPES: readonly ElectionType[] = ['PreVote', 'RegularVote']
 /** Nodes of one configuration. */
 const NODES_MAX = 1024
@@ -133,7 +132,7 @@ function writeAppendEntries(writer: ByteWriter, message: AppendEntries): Uint8Ar
     invariant(record.seqno === seqno && record.view === viewOfIdx, 'entries are consecutive and of one view')
     invariant(record.bytes.length <= ENTRY_BYTES_MAX, 'an entry exceeds ENTRY_BYTES_MAX')
     writer.u8(RECORD_KINDS.indexOf(record.kind)).blob(record.bytes)
-    if (record.kind !== 'reconfiguration') continue
+    if (!namesNodes(record.kind)) continue
     const nodes = record.nodes ?? []
     invariant(nodes.length <= NODES_MAX, 'a configuration exceeds NODES_MAX')
     writer.u16le(nodes.length)
@@ -218,7 +217,7 @@ function readRecord(reader: ByteReader, seqno: number, view: number): LogRecord 
   const kind = oneOf(reader, RECORD_KINDS)
   // A copy of its own: an entry stays in memory for long and would otherwise keep the whole frame with it.
   const bytes = reader.blob(ENTRY_BYTES_MAX).slice()
-  if (kind !== 'reconfiguration') return { seqno, view, kind, bytes }
+  if (!namesNodes(kind)) return { seqno, view, kind, bytes }
   const count = reader.u16le()
   if (count > NODES_MAX) throw new DecodeError(`${count} nodes exceed ${NODES_MAX}`, reader.offset - 2)
   const nodes: NodeId[] = []

@@ -22,3 +22,7 @@ export function agreementIdx(configurations: readonly Configuration[], idxOf: (n
 export function membersOf(configurations: readonly Configuration[]): NodeId[] {
   return [...new Set(configurations.flatMap(({ nodes }) => nodes))].sort((a, b) => (a < b ? -1 : 1))
 }
+
+/** True if any configuration names the node. */
+export const isMember = (configurations: readonly Configuration[], node: NodeId): boolean =>
+  configurations.some(({ nodes }) => nodes.includes(node))

@@ -145,11 +145,11 @@ describe('elections (§10)', () => {
   it('steps down when it hears no majority for an election timeout (CheckQuorum)', () => {
     const w = three()
     w.now += 99
-    w.event('0', { type: 'heartbeatTimeout' })
+    w.event('0', { type: 'quorumTimeout' })
     expect(w.value('0')).toBe('leader')
     w.drop()
     w.now += 1
-    w.event('0', { type: 'heartbeatTimeout' })
+    w.event('0', { type: 'quorumTimeout' })
     expect([w.value('0'), w.s('0').currentView]).toEqual(['follower', 2])
   })
 

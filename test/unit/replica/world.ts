@@ -3,9 +3,14 @@ import type { Envelope } from '../../../actors/actor.ts'
 import { splitAddress } from '../../../actors/actor.ts'
 import type { MachineState } from '../../../actors/machine.ts'
 import { replica } from '../../../actors/replica/replica.ts'
-import { lastIdx, type ReplicaEvent, type ReplicaState } from '../../../actors/replica/state.ts'
+import { lastIdx, type ReplicaConfig, type ReplicaEvent, type ReplicaState } from '../../../actors/replica/state.ts'
 import type { LogRecord, RecordKind } from '../../../protocols/consensus/log.ts'
-import type { ConsensusMessage, LedgerWriterRequest, ReplicaNotice } from '../../../protocols/consensus/messages.ts'
+import type {
+  ConsensusMessage,
+  LedgerWriterRequest,
+  NodeNotice,
+  ReplicaNotice,
+} from '../../../protocols/consensus/messages.ts'
 import { utf8 } from '../../../protocols/codec/bytes.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 
@@ -15,9 +20,16 @@ export interface Sent {
   readonly message: ConsensusMessage
 }
 
+const LETTERS: Readonly<Record<RecordKind, string>> = {
+  transaction: '',
+  signature: 's',
+  reconfiguration: 'c',
+  retiredCommitted: 'r',
+}
+
 export class World {
   readonly #states = new Map<string, MachineState<ReplicaState>>()
-  readonly notices = new Map<string, ReplicaNotice[]>()
+  readonly notices = new Map<string, (ReplicaNotice | NodeNotice)[]>()
   /** In the order in which they were sent. */
   network: Sent[] = []
   /** False: `durable` must be called. */
@@ -27,14 +39,19 @@ export class World {
 
   readonly ids: readonly string[]
 
-  constructor(ids: readonly string[], options: { readonly preVote?: boolean } = {}) {
+  constructor(
+    ids: readonly string[],
+    options: { readonly preVote?: boolean; readonly pacing?: ReplicaConfig['pacing'] } = {},
+  ) {
     this.ids = ids
     for (const id of ids) {
-      const config = {
+      const config: ReplicaConfig = {
         nodeId: id as NodeId,
         messageTimeoutMs: 10,
         electionTimeoutMs: 100,
         preVoteEnabled: options.preVote ?? false,
+        pacing: options.pacing ?? 'eager',
+        tickingFromStart: false,
         sendAfterBytes: 1,
         logTailBytesMax: 1e9,
       }
@@ -46,14 +63,11 @@ export class World {
   value = (id: string): string => this.#states.get(id)!.value
   s = (id: string): ReplicaState => this.#states.get(id)!.s
   commit = (id: string): number => this.s(id).commitIdx
-  /** `view` of each entry, `s` after signatures, `c` after configurations: `2c 2s 2`. */
+  /** `view` of each entry, `s` after signatures, `c` after configurations, `r` after retired_committed: `2c 2s 2`. */
   log = (id: string): string =>
     this.s(id)
       .log.toArray()
-      .map(
-        ({ record }) =>
-          `${record.view}${record.kind === 'signature' ? 's' : record.kind === 'reconfiguration' ? 'c' : ''}`,
-      )
+      .map(({ record }) => `${record.view}${LETTERS[record.kind]}`)
       .join(' ')
 
   event(id: string, event: ReplicaEvent, from = 'host'): void {
@@ -68,7 +82,7 @@ export class World {
       if (effect.type !== 'send') continue
       const { actor, node } = splitAddress(effect.to)
       if (node !== undefined) this.network.push({ from: id, to: node, message: effect.message as ConsensusMessage })
-      else if (actor === 'executor') this.notices.get(id)!.push(effect.message as ReplicaNotice)
+      else if (actor !== 'ledger-writer') this.notices.get(id)!.push(effect.message as ReplicaNotice | NodeNotice)
       else if (this.diskIsFast) this.#write(id, effect.message as LedgerWriterRequest)
     }
   }
@@ -99,12 +113,18 @@ export class World {
     }
   }
 
-  /** Node `id` leads view 2 with all nodes as configuration; entries 1 (configuration) and 2 (signature) are committed everywhere. */
-  begin(id: string): void {
+  /** Appends an entry that names nodes at a leader. */
+  appendNaming(id: string, kind: 'reconfiguration' | 'retiredCommitted', nodes: readonly string[]): void {
+    const seqno = lastIdx(this.s(id)) + 1
+    const view = this.s(id).currentView
+    const record: LogRecord = { seqno, view, kind, bytes: utf8(`${id}.${view}.${seqno}`), nodes: nodes as NodeId[] }
+    this.event(id, { type: 'replicate', view, records: [record] }, 'executor')
+  }
+
+  /** Node `id` leads view 2 with these nodes as configuration; entries 1 (configuration) and 2 (signature) are committed there. */
+  begin(id: string, nodes: readonly string[] = this.ids): void {
     this.event(id, { type: 'forceLeader' })
-    const nodes = this.ids as readonly NodeId[]
-    const genesis: LogRecord = { seqno: 1, view: 2, kind: 'reconfiguration', bytes: utf8('genesis'), nodes }
-    this.event(id, { type: 'replicate', view: 2, records: [genesis] }, 'executor')
+    this.appendNaming(id, 'reconfiguration', nodes)
     this.append(id, 's')
     this.settle(id)
   }
