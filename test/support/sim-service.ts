@@ -119,6 +119,8 @@ export class SimService {
       messageTimeoutMs: 20,
       electionTimeoutMs: 200,
       preVoteEnabled: true,
+      pacing: 'eager',
+      tickingFromStart: false,
       sendAfterBytes: 65_536,
       logTailBytesMax: 1_000_000,
     }

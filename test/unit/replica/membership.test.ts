@@ -76,7 +76,8 @@ describe('retirement', () => {
     expect(told(w, '0', 'retirementCompleted')).toEqual([{ type: 'retirementCompleted', nodes: ['0'] }])
     w.appendNaming('0', 'retiredCommitted', ['0'])
     w.append('0', 's')
-    w.deliverAll()
+    w.deliver({ type: 'AppendEntries' })
+    w.deliver({ type: 'AppendEntriesResponse' })
     expect([membership(w, '0'), w.value('0'), w.s('0').leaderId]).toEqual(['RetiredCommitted', 'none', undefined])
     expect(told(w, '0', 'membershipChanged').map((n) => 'membership' in n && n.membership)).toEqual([
       'RetirementOrdered',
