@@ -6,7 +6,7 @@ import type { AppendEntries, AppendEntriesResponse, Replicate } from '../../prot
 import { closeBatch, countAppended, isFull, updateBatch } from '../../protocols/consensus/batch.ts'
 import { quorumInEach } from '../../protocols/consensus/quorum.ts'
 import { startOfView, viewAt } from '../../protocols/consensus/view-history.ts'
-import { APPEND_BYTES_MAX, REPLICATION_WINDOW_BYTES_MAX } from '../../protocols/limits.ts'
+import { REPLICATION_WINDOW_BYTES_MAX } from '../../protocols/limits.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { splitAddress, unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
@@ -68,7 +68,7 @@ export function sendEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
   while (peer.sentIdx < lastIdx(s) && bytesBetween(s, peer.matchIdx, peer.sentIdx) < REPLICATION_WINDOW_BYTES_MAX) {
     const from: number = peer.sentIdx + 1
     if (from < s.log.first) {
-      effects.push({ type: 'readEntries', token: to, from, to: s.log.first - 1, bytesMax: APPEND_BYTES_MAX })
+      effects.push({ type: 'readEntries', token: to, from, to: s.log.first - 1, bytesMax: s.config.appendBytesMax })
       peer = { ...peer, reading: true }
       break
     }
@@ -79,7 +79,7 @@ export function sendEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
   return { state: withPeer(s, to, peer), effects }
 }
 
-/** Entries from `from` on: of one view only, at least one, at most APPEND_BYTES_MAX or as many as the pacing says. */
+/** Entries from `from` on: of one view only, at least one, at most appendBytesMax or as many as the pacing says. */
 function nextBatch(s: ReplicaState, from: number): LogRecord[] {
   const batch: LogRecord[] = []
   let bytes = 0
@@ -88,7 +88,8 @@ function nextBatch(s: ReplicaState, from: number): LogRecord[] {
   for (let idx = from; idx < s.log.end; idx++) {
     const { record } = s.log.at(idx)!
     bytes += record.bytes.length
-    if (record.view !== view || (batch.length > 0 && bytes > APPEND_BYTES_MAX) || batch.length >= entriesMax) break
+    if (record.view !== view || (batch.length > 0 && bytes > s.config.appendBytesMax) || batch.length >= entriesMax)
+      break
     batch.push(record)
   }
   return batch

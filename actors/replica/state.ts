@@ -31,6 +31,8 @@ export interface ReplicaConfig {
   readonly pacing: 'eager' | 'heartbeat'
   /** True: the node may stand for election as soon as it knows a configuration, as nodes of CCF's test driver. False: see `ticking`. */
   readonly tickingFromStart: boolean
+  /** Bytes of entries in one AppendEntries; it has at least one. */
+  readonly appendBytesMax: number
   /** Bytes of entries not yet sent that make a leader send before a signature is due. */
   readonly sendAfterBytes: number
   /** Bytes of the log kept in memory; older committed entries are read back from the ledger. */

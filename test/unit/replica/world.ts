@@ -13,6 +13,7 @@ import type {
 } from '../../../protocols/consensus/messages.ts'
 import { utf8 } from '../../../protocols/codec/bytes.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
+import { APPEND_BYTES_MAX } from '../../../protocols/limits.ts'
 
 export interface Sent {
   readonly from: string
@@ -52,6 +53,7 @@ export class World {
         preVoteEnabled: options.preVote ?? false,
         pacing: options.pacing ?? 'eager',
         tickingFromStart: false,
+        appendBytesMax: APPEND_BYTES_MAX,
         sendAfterBytes: 1,
         logTailBytesMax: 1e9,
       }
