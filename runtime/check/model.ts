@@ -14,6 +14,8 @@ export interface Action {
   readonly budget?: number
   /** For what a timer repeats for ever. */
   readonly pacedBy?: Pace
+  /** True: it makes its place contend, and only so many may at a time (see `Contention`). */
+  readonly contends?: boolean
 }
 
 /**
@@ -55,6 +57,12 @@ export interface Symmetry<S, M> {
   readonly renameMessage: (message: M, permutation: Permutation) => M
 }
 
+/** Bounds how many places compete at a time: for model-checking only, the actors know nothing of it. */
+export interface Contention<S> {
+  readonly max: number
+  readonly isContending: (state: S) => boolean
+}
+
 export interface Crashes<S> {
   /** Places that may crash in one run. */
   readonly max: number
@@ -83,6 +91,7 @@ export interface Model<S, M> {
   /** Beyond the bounds of the search: such a state is checked, and not left any more. */
   readonly isBeyond: (state: S) => boolean
   readonly symmetry?: Symmetry<S, M>
+  readonly contention?: Contention<S>
   readonly crashes?: Crashes<S>
   /** Always. */
   readonly stateProperties: readonly Property<[state: S]>[]

@@ -51,6 +51,7 @@ export class Space {
   readonly #received: (Map<number, LocalStep> | undefined)[] = []
   readonly #acted: (readonly LocalAction[] | undefined)[] = []
   readonly #isBeyond: (boolean | undefined)[] = []
+  readonly #isContending: (boolean | undefined)[] = []
   /** Chart edges taken so far, with how many distinct local steps took them. */
   readonly edges = new Map<string, number>()
   readonly #scratch: Int32Array
@@ -115,6 +116,7 @@ export class Space {
     for (const { action, step } of this.#actionsOf(world[place]!, place)) {
       const { budget } = action
       if (budget !== undefined && world[this.places + 1 + budget]! >= this.model.budgets[budget]!.limit) continue
+      if (action.contends === true && !this.#mayContend(world, place)) continue
       if (action.pacedBy !== undefined && this.#isBusy(world, length, place, action.pacedBy)) continue
       const after = this.#apply(world, length, place, step, -1)
       if (budget !== undefined) this.#scratch[this.places + 1 + budget]!++
@@ -228,6 +230,18 @@ export class Space {
       if (counts[other]! >= this.model.inFlightMax) return true
     }
     return false
+  }
+
+  #mayContend(world: Int32Array, place: number): boolean {
+    const { contention } = this.model
+    if (contention === undefined) return true
+    let others = 0
+    for (let other = 0; other < this.places; other++) {
+      const state = world[other]!
+      if (other === place || this.isCrashed(world, other)) continue
+      if ((this.#isContending[state] ??= contention.isContending(this.states.value(state)))) others++
+    }
+    return others < contention.max
   }
 
   #beyond(state: number): boolean {

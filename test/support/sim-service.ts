@@ -16,6 +16,7 @@ import { nativeCrypto } from '../../protocols/crypto/native.ts'
 import { ecKeyPairFromSeed, nobleCrypto } from '../../protocols/crypto/noble.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../protocols/ids.ts'
+import { APPEND_BYTES_MAX } from '../../protocols/limits.ts'
 import type { CommitNotice, Execute, Executed } from '../../protocols/requests.ts'
 import { Simulation, type SimFaults, type SimOptions } from '../../runtime/host/sim.ts'
 import { sampleApps } from '../../runtime/samples/index.ts'
@@ -121,6 +122,7 @@ export class SimService {
       preVoteEnabled: true,
       pacing: 'eager',
       tickingFromStart: false,
+      appendBytesMax: APPEND_BYTES_MAX,
       sendAfterBytes: 65_536,
       logTailBytesMax: 1_000_000,
     }

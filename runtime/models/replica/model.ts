@@ -32,6 +32,10 @@ export interface ReplicaModelOptions {
   /** Heartbeats, or votes asked for, under way on one link. */
   readonly inFlight: number
   readonly checkQuorum: boolean
+  /** Nodes that may stand for election at one time. */
+  readonly candidates: number
+  /** True: every entry is sent when it is appended. False: with a signature or a heartbeat. */
+  readonly sendAtOnce: boolean
   /** Ask of every combination of local states whether it can get on (slow). */
   readonly noDeadEnd: boolean
 }
@@ -49,6 +53,8 @@ export const REPLICA_MODEL_DEFAULTS: ReplicaModelOptions = {
   batch: 100,
   inFlight: 1,
   checkQuorum: true,
+  candidates: 3,
+  sendAtOnce: false,
   noDeadEnd: false,
 }
 
@@ -64,7 +70,7 @@ const configOf = (place: number, options: ReplicaModelOptions): ReplicaConfig =>
   preVoteEnabled: options.preVote,
   pacing: 'eager',
   tickingFromStart: false,
-  sendAfterBytes: 1,
+  sendAfterBytes: options.sendAtOnce ? 1 : Number.MAX_SAFE_INTEGER,
   appendBytesMax: options.batch,
   logTailBytesMax: Number.MAX_SAFE_INTEGER,
 })
@@ -93,7 +99,7 @@ function actionsOf(state: LocalState, options: ReplicaModelOptions): Action[] {
   if (value === 'none' || value === 'halted') return []
   if (value !== 'leader') {
     return mayStand(s) && s.currentView < FIRST_VIEW + options.views - 1
-      ? [{ name: 'timeout', pacedBy: { sent: 'RequestVote', answer: 'RequestVoteResponse' } }]
+      ? [{ name: 'timeout', contends: true, pacedBy: { sent: 'RequestVote', answer: 'RequestVoteResponse' } }]
       : []
   }
   const last = entriesOf(s).at(-1)
@@ -152,6 +158,10 @@ export function replicaModel(options: ReplicaModelOptions): Model<LocalState, Co
     act: (state, _place, { name }) => act(state, name),
     receive: (state, _place, from, message) => receive(state, from, message),
     isBeyond: ({ s }) => s.currentView > FIRST_VIEW + options.views - 1,
+    contention: {
+      max: options.candidates,
+      isContending: ({ value }) => value === 'candidate' || value === 'preVoteCandidate',
+    },
     symmetry: { shape, rename, renameMessage },
     ...(options.crashes === 0
       ? {}
