@@ -57,6 +57,9 @@ export const mayStand = (s: ReplicaState): boolean =>
 
 export const restartElectionTimer = (s: ReplicaState): Step<ReplicaState> => step(s, electionTimer(s))
 
+export const proposalIsCurrent = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): boolean =>
+  mayStand(s) && viewOf(envelope) === s.currentView
+
 export const preVoteIsOff = (s: ReplicaState): boolean => !s.config.preVoteEnabled
 
 /** Asks whether an election could be won, in the current view and without voting. */

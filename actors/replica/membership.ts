@@ -131,7 +131,7 @@ export function retire(s: ReplicaState): Step<ReplicaState> {
 
 /**
  * Asks another node to stand for election at once: the one that matches most, among equals the one of the newest configuration, among
- * those the one with the greatest id (consensus.md §11).
+ * those the one with the least id (consensus.md §11 leaves the last open: CCF goes by the order of a hash map).
  */
 export function nominateSuccessor(s: ReplicaState): Step<ReplicaState> {
   const newestConfiguration = (node: NodeId): number =>
@@ -139,6 +139,7 @@ export function nominateSuccessor(s: ReplicaState): Step<ReplicaState> {
   const candidates = (Object.keys(s.peers) as NodeId[])
     .filter((node) => !s.learners.some((learner) => learner.node === node))
     .sort()
+    .reverse()
     .map((node) => ({ node, matchIdx: s.peers[node]!.matchIdx, configurationIdx: newestConfiguration(node) }))
     .sort((a, b) => a.matchIdx - b.matchIdx || a.configurationIdx - b.configurationIdx)
   const successor = candidates.at(-1)

@@ -43,6 +43,7 @@ type GuardName =
   | 'viewIsOlder'
   | 'knownSenderIsNewer'
   | 'proposalIsCurrent'
+  | 'proposalIsCurrentAndAlone'
   | 'mayStand'
   | 'mayStandWithoutPreVote'
   | 'standsAlone'
@@ -80,7 +81,8 @@ const replicaSetup = setup({
     viewIsOlder: (s, envelope) => elections.viewOf(envelope) < s.currentView,
     knownSenderIsNewer: (s, envelope) =>
       s.peers[replication.senderOf(envelope)] !== undefined && elections.viewOf(envelope) > s.currentView,
-    proposalIsCurrent: (s, envelope) => elections.mayStand(s) && elections.viewOf(envelope) === s.currentView,
+    proposalIsCurrent: elections.proposalIsCurrent,
+    proposalIsCurrentAndAlone: (s, envelope) => elections.proposalIsCurrent(s, envelope) && elections.standsAlone(s),
     mayStand: elections.mayStand,
     mayStandWithoutPreVote: (s) => elections.mayStand(s) && elections.preVoteIsOff(s),
     standsAlone: (s) => elections.mayStand(s) && elections.standsAlone(s),
@@ -127,7 +129,10 @@ const requestVote = [
   { actions: 'receiveRequestVote' },
 ] as const
 const learnFromKnown = { guard: 'knownSenderIsNewer', target: 'follower', actions: 'becomeAwareOfNewView' } as const
-const proposeRequestVote = { guard: 'proposalIsCurrent', target: 'candidate', actions: 'becomeCandidate' } as const
+const proposeRequestVote = [
+  { guard: 'proposalIsCurrentAndAlone', target: 'leader', actions: ['becomeCandidate', 'becomeLeader'] },
+  { guard: 'proposalIsCurrent', target: 'candidate', actions: 'becomeCandidate' },
+] as const
 /** A candidate that hears the leader of its own view follows it. */
 const appendEntriesAtCandidate = [
   learnFromAppendEntries,
@@ -152,6 +157,8 @@ export const replicaMachine = replicaSetup.createMachine({
         forceLeader: { target: 'leader', actions: 'forceLeader' },
         AppendEntries: [learnFromAppendEntries, refuseOldLeader],
         RequestVote: requestVote,
+        // A node that was given its configuration, and no leader, from outside.
+        electionTimeout: standForElection,
         ledgerBroken,
       },
     },

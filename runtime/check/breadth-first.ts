@@ -1,6 +1,7 @@
 // Exhaustive search, breadth first: every world within the bounds is visited once, and the first violation has a shortest counterexample.
 // Worlds are remembered by hash, with the number of the one they came from; the counterexample is found again by walking that path.
 // The rule to remember: counts are exact and the same in every run, so they can be golden numbers.
+import { isSameEvent } from './events.ts'
 import { HashTable, hashWords, type Hash } from './hash-table.ts'
 import type { AnyModel } from './model.ts'
 import { Space, type Event } from './space.ts'
@@ -135,8 +136,6 @@ export function follow(
   }
   return { world, length: world.length }
 }
-
-export const isSameEvent = (a: Event, b: Event): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 function pathTo(space: Space, canonical: Canonical, seen: HashTable, parents: Parents, end: number): Event[] {
   const numbers: number[] = []

@@ -81,6 +81,10 @@ export interface Model<S, M> {
   /** Must tell places apart where they differ: what may happen is remembered by it. */
   readonly stateKey: (state: S) => string
   readonly messageKey: (message: M) => string
+  /** What a state roughly looks like: directed search starts again from worlds that look new. */
+  readonly look: (state: S) => string
+  /** True if the receiver has moved on since such a message was due: directed search takes note of links on which one waits. */
+  readonly isStale: (message: M, receiver: S) => boolean
   /** What `pacedBy` names. */
   readonly kindOf: (message: M) => string
   /** For people: `AppendEntries(4,6]@2`. */

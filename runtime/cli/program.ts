@@ -9,13 +9,16 @@ import * as call from './commands/call.ts'
 import * as demo from './commands/demo.ts'
 import * as keygen from './commands/keygen.ts'
 import * as ledger from './commands/ledger.ts'
+import * as node from './commands/node.ts'
 import * as receipt from './commands/receipt.ts'
 import * as replay from './commands/replay.ts'
+import * as scenario from './commands/scenario.ts'
+import * as sim from './commands/sim.ts'
 import * as up from './commands/up.ts'
 import { SOFTWARE_VERSION } from '../version.ts'
 import { Problem } from '../terminal/problem.ts'
 
-const COMMANDS = [up, demo, call, keygen, ledger, receipt, replay, bench]
+const COMMANDS = [up, node, demo, call, keygen, ledger, receipt, replay, scenario, sim, bench]
 
 export const EXIT_PROBLEM = 1
 export const EXIT_USAGE = 2

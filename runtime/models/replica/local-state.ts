@@ -42,6 +42,12 @@ export function normalised({ value, s }: LocalState): LocalState {
   return { value, s: { ...s, peers, votesForMe, epoch: 0 } }
 }
 
+/** Role, view, views of the log, and what is committed: what a later history depends on most. */
+export function look({ value, s }: LocalState): string {
+  const log = s.log.toArray().map(({ record }) => `${record.view}${KIND[record.kind]}`)
+  return `${value} ${s.currentView} ${log.join('')} ${s.commitIdx} ${s.membership}`
+}
+
 /** Equal for states that differ in node names only. */
 export function shape({ value, s }: LocalState): string {
   const peers = Object.values(s.peers).map(({ sentIdx, matchIdx }) => `${sentIdx}/${matchIdx}`)

@@ -9,7 +9,17 @@ import { FIRST_VIEW, type NodeId } from '../../../protocols/ids.ts'
 import type { Action, Model, NetworkKind, Outcome } from '../../check/model.ts'
 import { replicaEdges } from './edges.ts'
 import { act, append, ELECTION_TIMEOUT_MS, happen, receive } from './events.ts'
-import { idOf, messageKey, placeOf, rename, renameMessage, shape, stateKey, type LocalState } from './local-state.ts'
+import {
+  idOf,
+  look,
+  messageKey,
+  placeOf,
+  rename,
+  renameMessage,
+  shape,
+  stateKey,
+  type LocalState,
+} from './local-state.ts'
 import { entriesOf, namedRetired, removedNodes } from './log-facts.ts'
 import { getsOn } from './progress.ts'
 import { stateProperties, worldProperties } from './properties.ts'
@@ -152,6 +162,8 @@ export function replicaModel(options: ReplicaModelOptions): Model<LocalState, Co
     initial: begin(options),
     stateKey,
     messageKey,
+    look,
+    isStale: (message, { s }) => message.view < s.currentView,
     kindOf: ({ type }) => type,
     describe,
     actions: (state) => actionsOf(state, options),

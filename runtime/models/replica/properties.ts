@@ -68,10 +68,11 @@ export const worldProperties: readonly Property<[readonly LocalState[]]>[] = [
       ? `${name(other)} holds an entry of view ${leader.s.currentView} that its leader lacks`
       : undefined
   }),
+  // What was committed in views up to the leader's. A commit is of the view of its signature, whatever views the entries below have.
   ofPairs('LeaderCompletenessInv', (leader, other) => {
-    if (leader.value !== 'leader') return undefined
-    const due = committedOf(other.s).filter(({ view }) => view < leader.s.currentView)
-    return isPrefix(due, entriesOf(leader.s))
+    const committed = committedOf(other.s)
+    if (leader.value !== 'leader' || (committed.at(-1)?.view ?? 0) > leader.s.currentView) return undefined
+    return isPrefix(committed, entriesOf(leader.s))
       ? undefined
       : `${name(leader)} leads without what ${name(other)} committed`
   }),

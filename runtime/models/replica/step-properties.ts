@@ -65,7 +65,8 @@ export const stepProperties: readonly Property<[LocalState, LocalState]>[] = [
       : undefined,
   ),
   property('NeverCommitEntryPrevTermsProp', (before, after) => {
-    if (before.value !== 'leader' || after.s.commitIdx === before.s.commitIdx) return undefined
+    const stillLed = before.value === 'leader' && after.s.currentView === before.s.currentView
+    if (!stillLed || after.s.commitIdx === before.s.commitIdx) return undefined
     const view = entriesOf(after.s)[after.s.commitIdx - 1]?.view
     return view === before.s.currentView
       ? undefined
