@@ -23,12 +23,15 @@ export class Bias {
   readonly #acts = new Map<string, number>()
   readonly #links = new Map<number, Mood>()
   readonly #crash: number
+  /** How much sooner, or later, stale messages are delivered than others. */
+  readonly #haste: number
   /** Of 1000 steps, so many change the mood of some link. */
   readonly #fickleness: number
 
   constructor(random: Prng) {
     this.#random = random
     this.#crash = this.#power(3) / 10
+    this.#haste = 100 * this.#power(5)
     this.#fickleness = random.integer(10, 250)
   }
 
@@ -37,7 +40,8 @@ export class Bias {
     return 10 ** (-decades * (this.#random.integer(0, 1000) / 1000))
   }
 
-  weigh(event: Event): number {
+  /** `staleness`: of the message that is delivered or lost; 0 if there is none. */
+  weigh(event: Event, staleness: number): number {
     switch (event.kind) {
       case 'act':
         return remembered(this.#acts, `${event.place} ${event.name}`, () => this.#power(2))
@@ -47,7 +51,7 @@ export class Bias {
         return this.#mood(event.from, event.to).drop
       case 'deliver':
       case 'duplicate':
-        return this.#mood(event.from, event.to).deliver
+        return this.#mood(event.from, event.to).deliver * (staleness > 1 ? this.#haste : 1)
     }
   }
 

@@ -42,6 +42,8 @@ interface Cell {
 }
 
 const PROGRESS_EVERY = 1000
+/** Local states, so that two of their numbers make one key. */
+const STATES_MAX = 2 ** 26
 /** Cells of which the least visited is chosen. */
 const TOURNAMENT = 6
 /** Events from the start beyond which no stretch begins. */
@@ -131,8 +133,8 @@ class DirectedSearch {
     let total = 0
     let chosen:
       { readonly event: Event; readonly world: Int32Array; readonly violation: string | undefined } | undefined
-    this.#space.successors(world, world.length, (event, after, length, violation) => {
-      const weight = bias.weigh(event)
+    this.#space.successors(world, world.length, (event, after, length, violation, packet) => {
+      const weight = bias.weigh(event, packet < 0 ? 0 : this.#roughly.staleness(packet, world))
       total += weight
       if (random.u32() / 2 ** 32 < weight / total) chosen = { event, world: after.slice(0, length), violation }
     })
@@ -152,7 +154,7 @@ class RoughWorlds {
   readonly #space: Space
   readonly #looks = new Map<string, number>()
   readonly #numbers: number[] = []
-  readonly #stale: (Map<number, boolean> | undefined)[] = []
+  readonly #staleness: (Map<number, number> | undefined)[] = []
 
   constructor(space: Space) {
     this.#space = space
@@ -162,24 +164,28 @@ class RoughWorlds {
     const { places, fixed, packets } = this.#space
     let text = ''
     for (let place = 0; place < places; place++) text += `${this.#lookOf(world[place]!)},`
-    let stale = 0
+    const worst = new Uint8Array(places * places)
     for (let i = fixed; i < world.length; i++) {
-      const { from, to, message } = packets[world[i]!]!
-      if (this.#isStale(message, world[to]!)) stale |= 1 << (from * places + to)
+      const { from, to } = packets[world[i]!]!
+      const link = from * places + to
+      worst[link] = Math.max(worst[link]!, this.staleness(world[i]!, world))
     }
-    text += `${world[places]!};${stale}`
+    text += `${world[places]!};${worst.join('')}`
     return hashText(text)
   }
 
-  #isStale(message: number, receiver: number): boolean {
-    const known = (this.#stale[message] ??= new Map<number, boolean>())
-    let isStale = known.get(receiver)
-    if (isStale === undefined) {
+  /** Of a packet in a world. */
+  staleness(packet: number, world: Int32Array): number {
+    const { message, from, to } = this.#space.packets[packet]!
+    const pair = world[from]! * STATES_MAX + world[to]!
+    const known = (this.#staleness[message] ??= new Map<number, number>())
+    let staleness = known.get(pair)
+    if (staleness === undefined) {
       const { model, messages, states } = this.#space
-      isStale = model.isStale(messages.value(message), states.value(receiver))
-      known.set(receiver, isStale)
+      staleness = model.staleness(messages.value(message), states.value(world[from]!), states.value(world[to]!))
+      known.set(pair, staleness)
     }
-    return isStale
+    return staleness
   }
 
   #lookOf(state: number): number {

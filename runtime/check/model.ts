@@ -83,8 +83,11 @@ export interface Model<S, M> {
   readonly messageKey: (message: M) => string
   /** What a state roughly looks like: directed search starts again from worlds that look new. */
   readonly look: (state: S) => string
-  /** True if the receiver has moved on since such a message was due: directed search takes note of links on which one waits. */
-  readonly isStale: (message: M, receiver: S) => boolean
+  /**
+   * 0: sender and receiver are as when it was sent, as far as it matters. 1 to 3: they have moved on; more, if it may do more harm now.
+   * Directed search takes note of it.
+   */
+  readonly staleness: (message: M, sender: S, receiver: S) => number
   /** What `pacedBy` names. */
   readonly kindOf: (message: M) => string
   /** For people: `AppendEntries(4,6]@2`. */

@@ -36,8 +36,17 @@ interface Packet {
   readonly kind: string
 }
 
-/** Called for each successor; `world` is scratch of `length` words and must be copied to be kept. */
-export type Visit = (event: Event, world: Int32Array, length: number, violation: string | undefined) => void
+/**
+ * Called for each successor; `world` is scratch of `length` words and must be copied to be kept. `packet`: number of the packet that was
+ * delivered or lost, −1 if none.
+ */
+export type Visit = (
+  event: Event,
+  world: Int32Array,
+  length: number,
+  violation: string | undefined,
+  packet: number,
+) => void
 
 /** Packets in flight that a world may hold: a model that exceeds it floods its network. */
 const PACKETS_MAX = 256
@@ -120,7 +129,7 @@ export class Space {
       if (action.pacedBy !== undefined && this.#isBusy(world, length, place, action.pacedBy)) continue
       const after = this.#apply(world, length, place, step, -1)
       if (budget !== undefined) this.#scratch[this.places + 1 + budget]!++
-      visit({ kind: 'act', place, name: action.name }, this.#scratch, after, step.violation)
+      visit({ kind: 'act', place, name: action.name }, this.#scratch, after, step.violation, -1)
     }
   }
 
@@ -136,13 +145,13 @@ export class Space {
       const step = this.#receive(world[to]!, to, number)
       if (network === 'duplicating') {
         const after = this.#apply(world, length, to, step, -1)
-        visit({ kind: 'duplicate', from, to, nth }, this.#scratch, after, step.violation)
+        visit({ kind: 'duplicate', from, to, nth }, this.#scratch, after, step.violation, number)
         continue
       }
       const after = this.#apply(world, length, to, step, i)
-      visit({ kind: 'deliver', from, to, nth }, this.#scratch, after, step.violation)
+      visit({ kind: 'deliver', from, to, nth }, this.#scratch, after, step.violation, number)
       if (network !== 'lossy') continue
-      visit({ kind: 'drop', from, to, nth }, this.#scratch, this.#without(world, length, i), undefined)
+      visit({ kind: 'drop', from, to, nth }, this.#scratch, this.#without(world, length, i), undefined, number)
     }
   }
 
@@ -162,7 +171,7 @@ export class Space {
       for (let i = this.fixed; i < length; i++) {
         if (this.packets[world[i]!]!.to !== place) this.#scratch[end++] = world[i]!
       }
-      visit({ kind: 'crash', place }, this.#scratch, end, undefined)
+      visit({ kind: 'crash', place }, this.#scratch, end, undefined, -1)
     }
   }
 

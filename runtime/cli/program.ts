@@ -6,6 +6,7 @@ import { CorruptDataError, UsageError } from '../../protocols/errors.ts'
 import { StorageError } from '../../store/ledger/files.ts'
 import * as bench from './commands/bench.ts'
 import * as call from './commands/call.ts'
+import * as check from './commands/check.ts'
 import * as demo from './commands/demo.ts'
 import * as keygen from './commands/keygen.ts'
 import * as ledger from './commands/ledger.ts'
@@ -18,7 +19,7 @@ import * as up from './commands/up.ts'
 import { SOFTWARE_VERSION } from '../version.ts'
 import { Problem } from '../terminal/problem.ts'
 
-const COMMANDS = [up, node, demo, call, keygen, ledger, receipt, replay, scenario, sim, bench]
+const COMMANDS = [up, node, demo, call, keygen, ledger, receipt, check, replay, scenario, sim, bench]
 
 export const EXIT_PROBLEM = 1
 export const EXIT_USAGE = 2

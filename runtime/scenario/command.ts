@@ -4,11 +4,16 @@
 /** Where entries go: the leader of that view, or of the highest one. */
 export type LeaderOf = number | 'latest'
 
+/** How nodes created afterwards behave where the protocol leaves it open: as CCF's test driver, or as ours do in production. */
+export const PROFILES = ['ccf', 'production'] as const
+export type Profile = (typeof PROFILES)[number]
+
 export type Timer = 'electionTimeout' | 'heartbeatTimeout' | 'quorumTimeout'
 
 type NodesCommand =
   /** For nodes created afterwards. */
   | { readonly do: 'setPreVote'; readonly enabled: boolean }
+  | { readonly do: 'setProfile'; readonly profile: Profile }
   | { readonly do: 'startNode'; readonly node: string }
   | { readonly do: 'trustNodes'; readonly leaderOf: LeaderOf; readonly nodes: readonly string[] }
   | {

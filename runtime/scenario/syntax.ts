@@ -1,6 +1,6 @@
 // How each command is spelt: its fields and the command they make. One table, from which the parser and the help text are made.
 // The rule to remember: fields are taken as they are, without trimming or quoting, as CCF's driver does.
-import type { Command, LeaderOf, Pair } from './command.ts'
+import { PROFILES, type Command, type LeaderOf, type Pair } from './command.ts'
 
 /** A field that is not what the command takes. */
 export class FieldError extends Error {
@@ -40,6 +40,12 @@ export class Fields {
     // Leading blanks are what the driver's number parser forgives.
     if (!/^ *[0-9]{1,9}$/.test(text)) throw new FieldError(`'${clip(text)}' is not ${what}`)
     return Number(text)
+  }
+
+  oneOf<T extends string>(i: number, words: readonly T[]): T {
+    const found = words.find((word) => word === this.text(i))
+    if (found === undefined) throw new FieldError(`'${clip(this.text(i))}' is none of ${words.join(', ')}`)
+    return found
   }
 
   flag(i: number): boolean {
@@ -167,6 +173,7 @@ const detail = (f: Fields, equal: boolean): Command => ({
 
 /** Ours: single messages and single events, so that a model checker's counterexample can be written as a scenario. */
 export const OWN_COMMANDS: Readonly<Record<string, Syntax>> = {
+  profile: fixed('name', (f) => ({ do: 'setProfile', profile: f.oneOf(0, PROFILES) })),
   drop_single: fixed('A,B', (f) => ({ do: 'dropSingle', pair: f.pair() })),
   duplicate_single: fixed('A,B', (f) => ({ do: 'duplicateSingle', pair: f.pair() })),
   deliver_nth: fixed('A,B,k', (f) => ({ do: 'dispatchSingle', pair: f.pair(), nth: f.integer(2, INDEX) })),

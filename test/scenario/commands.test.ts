@@ -290,9 +290,7 @@ describe('commit safety', () => {
     const lines = parseScenario(`${THREE}disconnect_node,0\nemit_signature,2`)
     const { failure } = runScenario(lines, { seed: 1, definition: overcommits })
     expect(failure?.line).toBe(4)
-    expect(failure?.reason).toBe(
-      'node 0 has committed up to 4, held by only 1 of the nodes {0, 1, 2} of its configuration at 3, which needs 2',
-    )
+    expect(failure?.reason).toBe('ReplicationInv: what node 0 committed up to 4 is not on a majority of {0,1,2}')
   })
 
   it('includes what the replica itself says can never be', () => {

@@ -121,7 +121,14 @@ describe('every command', () => {
   it.each(Object.entries({ ...CCF_COMMANDS, ...OWN_COMMANDS }))(
     '%s can be written as its usage says',
     (name, { usage }) => {
-      const example: Readonly<Record<string, string>> = { T: '2', ms: '10', idx: '1', k: '0', 'true|false': 'true' }
+      const example: Readonly<Record<string, string>> = {
+        T: '2',
+        ms: '10',
+        idx: '1',
+        k: '0',
+        name: 'ccf',
+        'true|false': 'true',
+      }
       const fields = usage.split(',').filter((field) => field !== '..' && field !== '')
       const line = [name, ...fields.map((field) => example[field] ?? field)].join(',')
       expect(commands(line)).toHaveLength(1)

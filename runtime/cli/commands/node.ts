@@ -5,6 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../../protocols/errors.ts'
+import { formatTxId, type TxId } from '../../../protocols/ids.ts'
 import { connect, ConcordatError, type Client, type ClientIdentity } from '../../client/index.ts'
 import { readTextInput } from '../input.ts'
 import { joinService, type JoinedNode } from '../../join-service.ts'
@@ -34,6 +35,7 @@ interface AddOptions extends OperatorOptions {
 const SHORT_ID_CHARS = 12
 const ID_PREFIX_CHARS_MIN = 4
 
+const textOf = (txId: TxId | undefined): string | null => (txId === undefined ? null : formatTxId(txId))
 const short = (id: string): string => `${id.slice(0, SHORT_ID_CHARS)}…`
 
 export function register(program: Command): void {
@@ -76,7 +78,7 @@ async function remove(id: string, options: OperatorOptions & { readonly timeout:
     const found = nodeNamed(await listNodes(client), id)
     return { nodeId: found, txId: await removeNode(client, found, options.timeout) }
   })
-  if (options.json) return printJson({ nodeId, transactionId: txId ?? null })
+  if (options.json) return printJson({ nodeId, transactionId: textOf(txId) })
   printLine(`node ${nodeId} was removed, which is committed: it stops by itself and may be switched off`)
 }
 
@@ -121,7 +123,8 @@ async function add(options: AddOptions): Promise<void> {
       flush: options.flush,
       signal: aborting.signal,
       onNotice: note,
-      onPending: (nodeId, txId) => note(`node ${short(nodeId)} is Pending (transaction ${txId}); it catches up`),
+      onPending: (nodeId, txId) =>
+        note(`node ${short(nodeId)} is Pending (transaction ${textOf(txId) ?? 'unknown'}); it catches up`),
       ...(options.token === undefined ? {} : { token: options.token }),
     }),
   )
@@ -131,11 +134,14 @@ async function add(options: AddOptions): Promise<void> {
 /** Runs until the node is removed, or until it is told to stop. */
 async function supervise(joined: JoinedNode, service: string, stopped: Promise<void>, options: AddOptions) {
   const { nodeId, txId, ledgerDirectory, child } = joined
-  if (options.json) printJson({ nodeId, transactionId: txId, status: 'Trusted', process: child.pid, ledgerDirectory })
+  if (options.json)
+    printJson({ nodeId, transactionId: textOf(txId), status: 'Trusted', process: child.pid, ledgerDirectory })
   else {
-    printLine(`node ${nodeId} is part of service '${service}' (registered by transaction ${txId})`)
+    printLine(`node ${nodeId} is part of service '${service}' (registered by transaction ${textOf(txId) ?? 'unknown'})`)
     printLine(`  ledger  ${ledgerDirectory}`)
-    printLine(`Ctrl-C stops it; the service goes on counting it until \`concordat node remove ${nodeId.slice(0, SHORT_ID_CHARS)}\``)
+    printLine(
+      `Ctrl-C stops it; the service goes on counting it until \`concordat node remove ${nodeId.slice(0, SHORT_ID_CHARS)}\``,
+    )
   }
   const ended = new Promise<string>((done) => child.onExit(done))
   const why = await Promise.race([ended, stopped])

@@ -69,7 +69,11 @@ async function up(options: UpOptions): Promise<void> {
   if (options.nats !== undefined) await reachable(options)
   const service = await LocalService.start(serviceOptions(options))
   introduce(service)
-  service.onExit(({ nodeId }, why) => console.error(`node ${nodeId.slice(0, 12)}… ended (${why}); the others go on`))
+  service.onExit(({ nodeId }, why) => {
+    // A node that was removed ends by itself, without fault.
+    const outcome = why === 'exit code 0' ? 'has left the service' : `ended (${why}); the others go on`
+    console.error(`node ${nodeId.slice(0, 12)}… ${outcome}`)
+  })
   await new Promise<void>((done) => {
     const stop = (): void => done()
     process.once('SIGINT', stop)

@@ -42,10 +42,10 @@ export function normalised({ value, s }: LocalState): LocalState {
   return { value, s: { ...s, peers, votesForMe, epoch: 0 } }
 }
 
-/** Role, view, views of the log, and what is committed: what a later history depends on most. */
+/** Whether it leads, its view, the views of its log, and what is committed: what a later history depends on most. */
 export function look({ value, s }: LocalState): string {
   const log = s.log.toArray().map(({ record }) => `${record.view}${KIND[record.kind]}`)
-  return `${value} ${s.currentView} ${log.join('')} ${s.commitIdx} ${s.membership}`
+  return `${value === 'leader' ? 'leader' : ''} ${s.currentView} ${log.join('')} ${s.commitIdx} ${s.membership}`
 }
 
 /** Equal for states that differ in node names only. */

@@ -143,6 +143,13 @@ export function describe(message: ConsensusMessage): string {
   }
 }
 
+/** Late messages that still count: a refusal that understates what its sender holds by now (F1, B3), a vote of a view that is over (F2). */
+function staleness(message: ConsensusMessage, sender: LocalState, receiver: LocalState): number {
+  if (message.type === 'AppendEntriesResponse' && !message.success && message.lastLogIdx < lastIdx(sender.s)) return 3
+  const isVote = message.type === 'RequestVote' || message.type === 'RequestVoteResponse'
+  return isVote && (message.view < receiver.s.currentView || message.view < sender.s.currentView) ? 2 : 0
+}
+
 const everyLogConfiguration = (states: readonly LocalState[]) =>
   states.flatMap(({ s }) =>
     entriesOf(s).flatMap(({ kind, idx, nodes = [] }) => (kind === 'reconfiguration' ? [{ idx, nodes }] : [])),
@@ -163,7 +170,7 @@ export function replicaModel(options: ReplicaModelOptions): Model<LocalState, Co
     stateKey,
     messageKey,
     look,
-    isStale: (message, { s }) => message.view < s.currentView,
+    staleness,
     kindOf: ({ type }) => type,
     describe,
     actions: (state) => actionsOf(state, options),

@@ -107,7 +107,8 @@ export const worldProperties: readonly Property<[readonly LocalState[]]>[] = [
   {
     name: 'ReplicationInv',
     broken: (states) => {
-      const longest = states.reduce((best, state) => (state.s.commitIdx > best.s.commitIdx ? state : best))
+      const longest = [...states].sort((a, b) => b.s.commitIdx - a.s.commitIdx)[0]
+      if (longest === undefined) return undefined
       const prefix = committedOf(longest.s)
       const nodes = prefix.findLast(({ kind }) => kind === 'reconfiguration')?.nodes
       if (nodes === undefined || isHeldByQuorum(states, nodes, prefix)) return undefined

@@ -12,6 +12,7 @@ import {
 import type { ConsensusMessage, Leadership } from '../../../protocols/consensus/messages.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import type { Prng } from '../../prng.ts'
+import type { Profile } from '../../scenario/command.ts'
 
 export type NodeState = MachineState<ReplicaState>
 export type ReplicaDefinition = ActorDefinition<ReplicaConfig, NodeState, ReplicaEvent>
@@ -39,13 +40,14 @@ export interface ScenarioNode {
 export const MESSAGE_TIMEOUT_MS = 10
 export const ELECTION_TIMEOUT_MS = 100
 
-export const configOf = (id: string, preVoteEnabled: boolean): ReplicaConfig => ({
+/** CCF's driver sends on heartbeats and lets every node stand from the start; our nodes send signatures at once and stand when they hold one. */
+export const configOf = (id: string, preVoteEnabled: boolean, profile: Profile): ReplicaConfig => ({
   nodeId: id as NodeId,
   messageTimeoutMs: MESSAGE_TIMEOUT_MS,
   electionTimeoutMs: ELECTION_TIMEOUT_MS,
   preVoteEnabled,
-  pacing: 'heartbeat',
-  tickingFromStart: true,
+  pacing: profile === 'ccf' ? 'heartbeat' : 'eager',
+  tickingFromStart: profile === 'ccf',
   // CCF counts entries and does not weigh them.
   sendAfterBytes: Number.MAX_SAFE_INTEGER,
   appendBytesMax: Number.MAX_SAFE_INTEGER,

@@ -23,6 +23,7 @@ export function perform(world: World, command: Command, print: (text: string) =>
   // prettier-ignore
   switch (command.do) {
     case 'setPreVote': return void (world.preVoteEnabled = command.enabled)
+    case 'setProfile': return void (world.profile = command.profile)
     case 'startNode': return startNode(world, command.node)
     case 'trustNodes': return trustNodes(world, command.leaderOf, command.nodes)
     case 'swapNodes': return swapNodes(world, command)

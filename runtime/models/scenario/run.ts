@@ -4,6 +4,7 @@
 import { replica } from '../../../actors/replica/replica.ts'
 import { InvariantViolation } from '../../../protocols/errors.ts'
 import { isQuiet, type ScenarioLine } from '../../scenario/command.ts'
+import { worldProperties } from '../replica/properties.ts'
 import { checkCommitSafety } from './checks.ts'
 import { ScenarioFailure } from './failure.ts'
 import { summaryOf, type NodeSummary, type ReplicaDefinition } from './node.ts'
@@ -69,6 +70,13 @@ export function runScenario(
   return { failure, nodes: world.nodes.map(summaryOf) }
 }
 
+/** Commit safety as CCF's driver checks it, and the specification's properties over all nodes (consensus.md §17). */
 function checkAll(world: World): void {
+  const states = world.nodes.map(({ state }) => state)
+  for (const { name, broken } of worldProperties) {
+    const problem = broken(states)
+    if (problem !== undefined) throw new ScenarioFailure(`${name}: ${problem}`)
+  }
+
   for (const node of world.nodes) if (!node.isCrashed) checkCommitSafety(world, node)
 }

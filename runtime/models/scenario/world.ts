@@ -10,7 +10,7 @@ import type { AppendEntries, ConsensusMessage, LedgerWriterRequest } from '../..
 import { InvariantViolation } from '../../../protocols/errors.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import { Prng } from '../../prng.ts'
-import type { Pair } from '../../scenario/command.ts'
+import type { Pair, Profile } from '../../scenario/command.ts'
 import { ScenarioFailure } from './failure.ts'
 import {
   configOf,
@@ -53,6 +53,7 @@ export class World {
   #seq = 0
   /** For nodes created from now on. */
   preVoteEnabled = false
+  profile: Profile = 'ccf'
   /** True: an AppendEntries carries its entries from the moment of sending; false: they are read when it is dispatched, as CCF does. */
   carryEntries = false
 
@@ -80,7 +81,7 @@ export class World {
   create(id: string): ScenarioNode {
     if (this.has(id)) throw new ScenarioFailure(`node ${id} already exists`)
     if (this.#nodes.length === NODES_MAX) throw new ScenarioFailure(`more than ${NODES_MAX} nodes`)
-    const { state } = this.#definition.start(configOf(id, this.preVoteEnabled))
+    const { state } = this.#definition.start(configOf(id, this.preVoteEnabled, this.profile))
     const node = { id, prng: this.#prng.fork(id), state, queue: [], clockMs: 0, elapsedMs: 0, isCrashed: false }
     this.#nodes = [...this.#nodes, node].sort((a, b) => (a.id < b.id ? -1 : 1))
     return node
