@@ -48,6 +48,8 @@ export type Effect =
   | { readonly type: 'installKey'; readonly name: SigningKeyName; readonly pkcs8: Uint8Array }
   | { readonly type: 'startActor'; readonly address: Address; readonly kind: string; readonly config: unknown }
   | { readonly type: 'stopActor'; readonly address: Address }
+  /** Tells whoever runs the node what becomes of it. No answer. */
+  | { readonly type: 'lifecycle'; readonly stage: LifecycleStage }
   /** A named point for traces, logs and metrics. Never carries secrets or application data. */
   | {
       readonly type: 'trace'
@@ -56,6 +58,12 @@ export type Effect =
     }
 
 export type SigningKeyName = 'node' | 'service'
+
+/**
+ * `serving`: clients may be led here. `leaving`: no new ones, the node is being removed (an order that may be undone: `serving` again).
+ * `retired`: it was removed for good, and its process may end.
+ */
+export type LifecycleStage = 'serving' | 'leaving' | 'retired'
 
 export interface SignItem {
   readonly key: SigningKeyName

@@ -33,6 +33,14 @@ export const FRAMES_PER_KEY_MAX = 2 ** 31
 export const CHANNEL_QUEUE_BYTES_MAX = 2 * 1024 * 1024
 /** A chunk is closed at the first signature after this many bytes (CCF: ledger.chunk_size, 5 MB). */
 export const LEDGER_CHUNK_BYTES = 5_000_000
+/** Pending and Trusted nodes of a service: a reconfiguration writes every Trusted node's row into one entry. */
+export const NODES_MAX = 128
+/** One node's row in `nodes.info`, its key included. */
+export const NODE_ROW_BYTES_MAX = 4096
+/** Nodes that one reconfiguration adds; more wait for the next. */
+export const ADMISSIONS_MAX = 16
+/** Nodes that were removed for good and to which a channel is kept, so that they can ask; then the longest gone are forgotten. */
+export const REMOVED_PEERS_MAX = 16
 /** Envelopes waiting in a node's mailbox; what arrives from NATS beyond is dropped. */
 export const MAILBOX_MAX = 100_000
 /** Items returned by one range scan of an application endpoint. */
@@ -43,4 +51,8 @@ invariant(ENTRY_BYTES_MAX + 4096 <= FRAME_BYTES_MAX, 'an entry must fit one fram
 invariant(
   REQUEST_BODY_BYTES_MAX + REQUEST_PATH_BYTES_MAX + 4096 <= ENTRY_BYTES_MAX,
   'a request must fit one frame and one entry',
+)
+invariant(
+  NODES_MAX * (NODE_ROW_BYTES_MAX + 32) + ADMISSIONS_MAX * 4096 <= ENTRY_BYTES_MAX,
+  'a reconfiguration of the largest service must fit one entry',
 )

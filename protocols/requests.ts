@@ -54,12 +54,12 @@ export interface Forwarded {
   readonly responses: readonly AppResponse[]
 }
 
-/** A node that was admitted by the operator asks the first node for what it needs to take part. */
+/** A node asks another for what it needs to take part. Answered by `welcome`, or not at all. */
 export interface JoinRequest {
   readonly type: 'joinRequest'
 }
 
-/** The first node's answer. Only ever sent over the sealed channel. */
+/** For a node that the committed ledger lists as Pending or Trusted, from any other. Only ever sent over the sealed channel. */
 export interface Welcome {
   readonly type: 'welcome'
   /** PKCS#8 DER. */
@@ -67,6 +67,27 @@ export interface Welcome {
   /** 32 bytes; in force from seqno 1. */
   readonly ledgerSecret: Uint8Array
 }
+
+/** A node that was removed, or hears of no primary, asks another what the ledger says of it. Answered by `retiredCommitted`, or not at all. */
+export interface RetirementQuery {
+  readonly type: 'retirementQuery'
+}
+
+/** The answer: the receiver's `retired_committed` is committed, so it may stop (consensus.md §11). */
+export interface RetiredCommitted {
+  readonly type: 'retiredCommitted'
+}
+
+/** From the executor to its node: what the committed `nodes.info` says. Said whenever that changes, and again after a change of primary. */
+export interface NodesChanged {
+  readonly type: 'nodesChanged'
+  readonly nodes: Readonly<Record<NodeId, NodeStanding>>
+  /** This node's own, endorsed by the service; undefined until it is Trusted. */
+  readonly certificatePem: string | undefined
+}
+
+/** CCF's status of a node; `RetiredCommitted` is Retired with `retired_committed`. */
+export type NodeStanding = 'Pending' | 'Trusted' | 'Retired' | 'RetiredCommitted'
 
 /** From the executor to its node: who leads, as far as it knows. Told to clients, who do best to talk to the primary. */
 export interface PrimaryChanged {

@@ -1,8 +1,7 @@
 // A whole service on this machine: the broker (unless a NATS server is given), n node processes, a consortium of three members and one user.
 // What `concordat up`, the demo, the bench and end-to-end tests start. Not a deployment: on several machines each node is started by its operator.
 // The rule to remember: private keys of nodes and of the service exist only inside the node processes.
-import { fork, type ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { UsageError } from '../protocols/errors.ts'
 import type { EcCurve } from '../protocols/crypto/crypto.ts'
@@ -10,7 +9,8 @@ import { nodeId as asNodeId, type NodeId } from '../protocols/ids.ts'
 import { startBroker, type Broker } from './bus/broker/broker.ts'
 import { connectNats } from './bus/nats.ts'
 import type { Bus } from './bus/bus.ts'
-import type { FromNode, NodePreparation, ToNode } from './node-process-messages.ts'
+import type { GenesisMember } from '../protocols/governance/genesis.ts'
+import { NodeChild } from './node-child.ts'
 import {
   createMemberIdentity,
   createUserIdentity,
@@ -21,8 +21,7 @@ import {
 } from './identity.ts'
 import { askRpc } from './rpc-request.ts'
 import { DEFAULT_TIMING, type Timing } from './node-setup.ts'
-import { DirectoryLockedError, lockDirectory } from '../store/directory-lock.ts'
-import { inspectLedger } from '../store/ledger/inspect.ts'
+import { prepareDirectory } from './service-directory.ts'
 
 export interface LocalServiceOptions {
   /** Program to fork for each node: the bundled CLI. */
@@ -57,18 +56,13 @@ export interface LocalNode {
   readonly ledgerDirectory: string
 }
 
-/** Where an earlier service lies; nothing of it was touched. */
-export class ServiceExistsError extends UsageError {}
-
 const NODE_COUNTS = [1, 3, 5, 7]
 const START_TIMEOUT_MS = 60_000
-const STOP_TIMEOUT_MS = 5000
 const MEMBERS = 3
 const YEAR_DAYS = 365
 
 interface RunningNode extends LocalNode {
-  readonly child: ChildProcess
-  readonly exited: boolean
+  readonly child: NodeChild
 }
 
 export class LocalService {
@@ -108,7 +102,7 @@ export class LocalService {
   }
 
   get running(): readonly LocalNode[] {
-    return this.#nodes.filter(({ exited }) => !exited)
+    return this.#nodes.filter(({ child }) => !child.hasExited)
   }
 
   /** Starts everything and resolves once the service is open. Whatever was started is stopped again if that fails. */
@@ -125,11 +119,11 @@ export class LocalService {
       const bus = await connectNats({ servers, ...token, name: 'concordat-up', waitOnFirstConnectMs: 3000 })
       cleanUp.push(() => bus.close())
       const consortium = await createConsortium(directory)
-      const children = Array.from({ length: options.nodes }, (_, i) => new NodeProcess(options, directory, i, servers))
+      const children = Array.from({ length: options.nodes }, (_, i) => startNode(options, directory, i, servers))
       cleanUp.push(() => Promise.all(children.map((child) => child.stop())))
       const found = await foundService(children, consortium)
       writeFileSync(join(directory, 'service_cert.pem'), found.serviceCertificatePem)
-      const nodes = children.map((child, i) => child.running(found.nodeIds[i]!))
+      const nodes = children.map((child, i) => running(child, found.nodeIds[i]!))
       const service = new LocalService({
         options,
         broker,
@@ -156,8 +150,8 @@ export class LocalService {
   /** Tells who exits, except after `stop`. */
   onExit(listener: (node: LocalNode, why: string) => void): void {
     for (const node of this.#nodes) {
-      node.child.on('exit', (code, signal) => {
-        if (!this.#stopping) listener(node, signal ?? `exit code ${code}`)
+      node.child.onExit((why) => {
+        if (!this.#stopping) listener(node, why)
       })
     }
   }
@@ -165,7 +159,7 @@ export class LocalService {
   /** Stops the nodes cleanly (killing them if they take too long), then the broker. */
   async stop(): Promise<void> {
     this.#stopping = true
-    await Promise.all(this.#nodes.map(({ child }) => stopChild(child)))
+    await Promise.all(this.#nodes.map(({ child }) => child.stop()))
     await this.bus.close()
     await this.broker?.close()
   }
@@ -173,7 +167,7 @@ export class LocalService {
   async #untilOpen(): Promise<void> {
     const deadline = performance.now() + START_TIMEOUT_MS
     for (;;) {
-      const dead = this.#nodes.find(({ exited }) => exited)
+      const dead = this.#nodes.find(({ child }) => child.hasExited)
       if (dead !== undefined) throw new Error(`node ${dead.nodeId.slice(0, 8)} ended while the service was starting`)
       const reply = await askRpc(this.bus, this.service, 'GET /node/network', 500)
       if (reply?.status === 200 && (reply.body as { service_status?: unknown }).service_status === 'Open') return
@@ -183,62 +177,6 @@ export class LocalService {
   }
 }
 
-/** An earlier service is never overwritten: it is named, with what it holds, or moved aside on request. */
-async function prepareDirectory(directory: string, options: LocalServiceOptions): Promise<void> {
-  const found = existingService(directory)
-  if (found !== undefined) {
-    if (options.fresh !== true) {
-      throw new ServiceExistsError(
-        `${directory} holds an earlier service: ${found}\n` +
-          'A node never restarts under its old identity, so this one cannot be continued until recovery exists.\n' +
-          'Nothing was changed. Use another --data directory, or --fresh to move this one aside and start anew.',
-      )
-    }
-    await assertNotRunning(directory)
-    const aside = freeName(directory)
-    renameSync(directory, aside)
-    options.onNotice?.(`moved the earlier service to ${aside}`)
-  }
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-}
-
-/** Not even on request is a directory taken from nodes that still write to it. */
-async function assertNotRunning(directory: string): Promise<void> {
-  for (const name of nodeDirectories(directory)) {
-    try {
-      const lock = await lockDirectory(join(directory, name))
-      await lock.release()
-    } catch (error) {
-      if (!(error instanceof DirectoryLockedError)) throw error
-      throw new ServiceExistsError(`${directory} belongs to a service that is running: ${error.message}`)
-    }
-  }
-}
-
-const nodeDirectories = (directory: string): readonly string[] =>
-  readdirSync(directory)
-    .filter((name) => /^node\d+$/.test(name) && existsSync(join(directory, name, 'ledger')))
-    .sort()
-
-function freeName(directory: string): string {
-  for (let n = 1; ; n++) if (!existsSync(`${directory}.old-${n}`)) return `${directory}.old-${n}`
-}
-
-/** What an earlier start left, in words; undefined for a directory without a ledger. */
-export function existingService(directory: string): string | undefined {
-  if (!existsSync(directory)) return undefined
-  const facts = nodeDirectories(directory).map((name) => {
-    try {
-      const { lastSeqno, lastSignedSeqno, chunks } = inspectLedger(join(directory, name, 'ledger'))
-      const unsigned = lastSeqno > lastSignedSeqno ? `, ${lastSeqno - lastSignedSeqno} unsigned after it` : ''
-      return `${name}: ${chunks.length} chunks, signed up to ${lastSignedSeqno}${unsigned}`
-    } catch (error) {
-      return `${name}: ${error instanceof Error ? error.message : String(error)}`
-    }
-  })
-  return facts.length === 0 ? undefined : facts.join('; ')
-}
-
 const startEmbedded = (options: LocalServiceOptions): Promise<Broker> =>
   startBroker({
     port: options.port ?? 0,
@@ -246,10 +184,45 @@ const startEmbedded = (options: LocalServiceOptions): Promise<Broker> =>
     ...(options.webSocketPort === undefined ? {} : { webSocketPort: options.webSocketPort }),
   })
 
+function startNode(options: LocalServiceOptions, directory: string, index: number, servers: string): NodeChild {
+  const name = `node${index}`
+  const nodeDirectory = join(directory, name)
+  mkdirSync(nodeDirectory, { mode: 0o700 })
+  return new NodeChild({
+    program: options.program,
+    name,
+    execArgv: options.execArgv ?? [],
+    onNotice: (notice) => options.onNotice?.(notice),
+    preparation: {
+      directory: nodeDirectory,
+      service: options.service ?? 'demo',
+      servers,
+      token: options.token,
+      curve: options.curve ?? 'P-384',
+      timing: { ...DEFAULT_TIMING, ...options.timing },
+      flush: options.flush ?? 'commit',
+      chunkBytes: options.chunkBytes,
+      journal: options.journal ?? false,
+      address: `${servers}#${name}`,
+    },
+  })
+}
+
+const running = (child: NodeChild, nodeId: NodeId): RunningNode => ({
+  nodeId,
+  pid: child.pid,
+  directory: child.directory,
+  ledgerDirectory: join(child.directory, 'ledger'),
+  child,
+})
+
 interface Consortium {
-  readonly members: readonly { readonly certificatePem: string; readonly encryptionPublicKeyPem: string }[]
+  readonly members: readonly GenesisMember[]
   readonly user: Identity
 }
+
+/** Member 0 is the operator, as in CCF's sandbox: it may add and remove nodes. */
+const OPERATOR = { is_operator: true }
 
 /** Three members and one user; their keys are files of this directory, readable by its owner only. */
 async function createConsortium(directory: string): Promise<Consortium> {
@@ -268,7 +241,8 @@ async function createConsortium(directory: string): Promise<Consortium> {
       keep(`member${i}_privk.pem`, privateKeyPem(identity.privateKeyPkcs8), true)
       keep(`member${i}_enc_pubk.pem`, encryptionPublicKeyPem, false)
       keep(`member${i}_enc_privk.pem`, privateKeyPem(encryption.privateKeyPkcs8), true)
-      return { certificatePem: identity.certificatePem, encryptionPublicKeyPem }
+      const { certificatePem } = identity
+      return { certificatePem, encryptionPublicKeyPem, ...(i === 0 ? { data: OPERATOR } : {}) }
     }),
   )
   const user = await createUserIdentity({ subject: 'CN=user0', nowSeconds, validityDays: YEAR_DAYS })
@@ -277,109 +251,8 @@ async function createConsortium(directory: string): Promise<Consortium> {
   return { members, user }
 }
 
-/** One forked node and its conversation with this process. */
-class NodeProcess {
-  readonly #child: ChildProcess
-  readonly #directory: string
-  readonly #index: number
-  #exited = false
-  #lastWords = ''
-
-  constructor(options: LocalServiceOptions, directory: string, index: number, servers: string) {
-    this.#index = index
-    this.#directory = join(directory, `node${index}`)
-    mkdirSync(this.#directory, { mode: 0o700 })
-    this.#child = fork(options.program, ['node-process'], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-      execArgv: [...(options.execArgv ?? [])],
-      // Ctrl-C reaches this process alone, which then stops the nodes in order.
-      detached: true,
-    })
-    this.#child.on('exit', () => {
-      this.#exited = true
-    })
-    this.#child.stderr?.on('data', (chunk: Buffer) => {
-      this.#lastWords = (this.#lastWords + chunk.toString()).slice(-4000)
-      options.onNotice?.(`node${index}: ${chunk.toString().trimEnd()}`)
-    })
-    const preparation: NodePreparation = {
-      directory: this.#directory,
-      service: options.service ?? 'demo',
-      servers,
-      token: options.token,
-      curve: options.curve ?? 'P-384',
-      timing: { ...DEFAULT_TIMING, ...options.timing },
-      flush: options.flush ?? 'commit',
-      chunkBytes: options.chunkBytes,
-      journal: options.journal ?? false,
-      address: `${servers}#node${index}`,
-    }
-    this.tell({ type: 'prepare', preparation })
-  }
-
-  tell(message: ToNode): void {
-    this.#child.send(message)
-  }
-
-  /** Resolves with the next message of that type; rejects if the node fails, ends or takes too long. */
-  answer<T extends FromNode['type']>(type: T): Promise<Extract<FromNode, { readonly type: T }>> {
-    return new Promise((resolveAnswer, reject) => {
-      const settle = (finish: () => void) => {
-        clearTimeout(timer)
-        this.#child.off('message', onMessage)
-        this.#child.off('exit', onExit)
-        finish()
-      }
-      const onMessage = (message: unknown) => {
-        const from = message as FromNode
-        if (from.type === type) settle(() => resolveAnswer(from as Extract<FromNode, { readonly type: T }>))
-        else if (from.type === 'failed') settle(() => reject(new Error(`node${this.#index}: ${from.reason}`)))
-      }
-      const onExit = () => settle(() => reject(new Error(`node${this.#index} ended: ${this.#lastWords}`)))
-      const timer = setTimeout(
-        () => settle(() => reject(new Error(`node${this.#index} does not answer`))),
-        START_TIMEOUT_MS,
-      )
-      this.#child.on('message', onMessage)
-      this.#child.on('exit', onExit)
-    })
-  }
-
-  running(nodeId: NodeId): RunningNode {
-    const hasExited = () => this.#exited
-    return {
-      nodeId,
-      pid: this.#child.pid!,
-      directory: this.#directory,
-      ledgerDirectory: join(this.#directory, 'ledger'),
-      child: this.#child,
-      get exited() {
-        return hasExited()
-      },
-    }
-  }
-
-  stop(): Promise<void> {
-    return stopChild(this.#child)
-  }
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  await new Promise<void>((done) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
-    child.on('exit', () => {
-      clearTimeout(timer)
-      done()
-    })
-    if (child.connected) child.send({ type: 'stop' } satisfies ToNode)
-    else child.kill('SIGKILL')
-  })
-}
-
 /** The ceremony: every node makes its keys, the first founds the service for all of them, the others join it. */
-async function foundService(children: readonly NodeProcess[], consortium: Consortium) {
+async function foundService(children: readonly NodeChild[], consortium: Consortium) {
   const prepared = await Promise.all(children.map((child) => child.answer('prepared')))
   const [first, ...others] = children
   const founded = first!.answer('founded')
@@ -394,12 +267,9 @@ async function foundService(children: readonly NodeProcess[], consortium: Consor
     members: consortium.members,
     users: [{ certificatePem: consortium.user.certificatePem }],
   })
-  const { serviceCertificatePem, nodeCertificates } = await founded
+  const { serviceCertificatePem } = await founded
   const nodeIds = prepared.map(({ nodeId }) => asNodeId(nodeId))
-  others.forEach((child, i) => {
-    const nodeCertificatePem = nodeCertificates[i + 1]!
-    child.tell({ type: 'join', nodeIds, serviceCertificatePem, nodeCertificatePem })
-  })
+  for (const child of others) child.tell({ type: 'join', nodeIds, serviceCertificatePem })
   await Promise.all(others.map((child) => child.answer('joining')))
   return { serviceCertificatePem, nodeIds }
 }

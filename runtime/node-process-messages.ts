@@ -8,7 +8,7 @@ export interface NodePreparation {
   /** Holds this node's ledger, index and crash files. */
   readonly directory: string
   readonly service: string
-  readonly servers: string
+  readonly servers: string | readonly string[]
   readonly token: string | undefined
   readonly curve: Extract<EcCurve, 'P-256' | 'P-384'>
   readonly timing: Timing
@@ -37,20 +37,16 @@ export type ToNode =
     }
   | {
       readonly type: 'join'
-      /** The founding node first. */
+      /** Nodes of the service: any of them lets this one in, if the ledger lists it. */
       readonly nodeIds: readonly NodeId[]
       readonly serviceCertificatePem: string
-      readonly nodeCertificatePem: string
     }
   | { readonly type: 'stop' }
 
 export type FromNode =
   | ({ readonly type: 'prepared' } & PreparedNode)
-  | {
-      readonly type: 'founded'
-      readonly serviceCertificatePem: string
-      /** In the order of `found.nodes`. */
-      readonly nodeCertificates: readonly string[]
-    }
+  | { readonly type: 'founded'; readonly serviceCertificatePem: string }
   | { readonly type: 'joining' }
+  /** The service trusts the node, and clients are led to it. */
+  | { readonly type: 'serving' }
   | { readonly type: 'failed'; readonly reason: string }

@@ -5,7 +5,6 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Envelope } from '../actors/actor.ts'
 import { channelBinding, channelKeyStatement } from '../actors/channel/identity.ts'
-import { parsePem } from '../protocols/codec/pem.ts'
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../protocols/crypto/native.ts'
 import type { NodeId } from '../protocols/ids.ts'
@@ -90,7 +89,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
 
 /** Makes the service's key and certificates and its first transactions; this node begins to lead it. */
 async function found(prepared: Prepared, message: Extract<ToNode, { type: 'found' }>): Promise<LiveHost> {
-  const { keys, preparation } = prepared
+  const { preparation } = prepared
   const serviceKeys = await generateEcKeys(preparation.curve)
   const setup = setUpService(nativeCrypto, {
     curve: preparation.curve,
@@ -105,7 +104,6 @@ async function found(prepared: Prepared, message: Extract<ToNode, { type: 'found
   const host = run(prepared, {
     nodeIds: setup.nodes.map(({ nodeId }) => nodeId),
     serviceCertificatePem: setup.serviceCertificatePem,
-    nodeCertificatePem: setup.nodes.find(({ nodeId }) => nodeId === keys.nodeId)!.certificatePem,
     founding: {
       servicePrivateKey: serviceKeys.privateKeyPkcs8,
       ledgerSecret: new Uint8Array(randomBytes(LEDGER_SECRET_BYTES)),
@@ -113,8 +111,7 @@ async function found(prepared: Prepared, message: Extract<ToNode, { type: 'found
       opening: setup.opening,
     },
   })
-  const nodeCertificates = setup.nodes.map(({ certificatePem }) => certificatePem)
-  tell({ type: 'founded', serviceCertificatePem: setup.serviceCertificatePem, nodeCertificates })
+  tell({ type: 'founded', serviceCertificatePem: setup.serviceCertificatePem })
   return host
 }
 
@@ -124,21 +121,19 @@ function joinService(prepared: Prepared, message: Extract<ToNode, { type: 'join'
   return host
 }
 
-interface Membership extends Pick<NodeSetup, 'serviceCertificatePem' | 'nodeCertificatePem' | 'founding'> {
-  /** The founding node first. */
+interface Membership extends Pick<NodeSetup, 'serviceCertificatePem' | 'founding'> {
+  /** Of the service's nodes; this one may be among them. */
   readonly nodeIds: readonly NodeId[]
 }
 
 function nodeSetup({ keys, preparation }: Prepared, membership: Membership): NodeSetup {
-  const { nodeIds, serviceCertificatePem, nodeCertificatePem, founding } = membership
+  const { nodeIds, serviceCertificatePem, founding } = membership
   const { service, timing, curve } = preparation
   const staticKey = new Uint8Array(randomBytes(32))
   const staticPublicKey = nativeCrypto.x25519PublicKey(staticKey)
   const serviceCertificate = parseCertificate(serviceCertificatePem)
-  const prove = (certificate: Uint8Array, statement: Uint8Array): Uint8Array => {
-    const signature = nativeCrypto.signEcdsa(keys.privateKeyPkcs8, identityHash(curve), statement, 'der')
-    return encodeIdentityPayload({ role: 'node', proof: { certificate, signature } })
-  }
+  const sign = (statement: Uint8Array): Uint8Array =>
+    nativeCrypto.signEcdsa(keys.privateKeyPkcs8, identityHash(curve), statement, 'der')
   const selfSigned = selfSignNode(keys, { nowSeconds: Math.floor(Date.now() / 1000), validityDays: CERTIFICATE_DAYS })
   const sessionStatement = staticKeyStatement(
     'node',
@@ -150,14 +145,18 @@ function nodeSetup({ keys, preparation }: Prepared, membership: Membership): Nod
     service,
     nodeId: keys.nodeId,
     peers: nodeIds.filter((id) => id !== keys.nodeId),
-    first: nodeIds[0]!,
-    nodeCertificatePem,
     serviceCertificatePem,
     serviceCurve: curve,
     staticKey,
     channelBinding: channelBinding(nativeCrypto, service),
-    channelIdentity: prove(selfSigned.certificateDer, channelKeyStatement(nativeCrypto, service, staticPublicKey)),
-    sessionIdentity: prove(parsePem(nodeCertificatePem, 'CERTIFICATE'), sessionStatement),
+    channelIdentity: encodeIdentityPayload({
+      role: 'node',
+      proof: {
+        certificate: selfSigned.certificateDer,
+        signature: sign(channelKeyStatement(nativeCrypto, service, staticPublicKey)),
+      },
+    }),
+    sessionSignature: sign(sessionStatement),
     timing,
     founding,
   }
@@ -177,7 +176,7 @@ function run(prepared: Prepared, membership: Membership): LiveHost {
   const keyring = new LiveKeyring()
   keyring.install('node', keys.privateKeyPkcs8)
   const journal = preparation.journal ? openJournal(preparation.directory, setup) : undefined
-  return runNode({
+  const host = runNode({
     setup,
     bus,
     keyring,
@@ -191,8 +190,15 @@ function run(prepared: Prepared, membership: Membership): LiveHost {
       if (process.env['CONCORDAT_TRACE'] === '1') console.error(`${from} ${point} ${JSON.stringify(fields)}`)
     },
     onDefect: (error, last) => crash(preparation.directory, error, last),
+    onLifecycle: (stage) => {
+      if (stage === 'serving') tell({ type: 'serving' })
+      if (stage !== 'retired') return
+      console.error('this node stops: it was removed from the service, which goes on without it')
+      void stop(host, prepared)
+    },
     ...(journal === undefined ? {} : { observe: (envelope, effects) => journal.record(envelope, effects) }),
   })
+  return host
 }
 
 /** A defect or corrupt data: this node stops at once and leaves what led to it. */

@@ -24,19 +24,18 @@ export interface NodeSetup {
   readonly softwareVersion: string
   readonly service: string
   readonly nodeId: NodeId
+  /** Other nodes, as known when this one starts. */
   readonly peers: readonly NodeId[]
-  /** The node that founded the service. */
-  readonly first: NodeId
-  readonly nodeCertificatePem: string
   readonly serviceCertificatePem: string
   readonly serviceCurve: EcCurve
   /** X25519, 32 bytes. SECRET. The same key serves channels and sessions; each has its own proof of identity. */
   readonly staticKey: Uint8Array
   readonly channelBinding: Uint8Array
   readonly channelIdentity: Uint8Array
-  readonly sessionIdentity: Uint8Array
+  /** By the node's key, over the statement that binds the static key to sessions of this service; shown with the certificate the service issues. */
+  readonly sessionSignature: Uint8Array
   readonly timing: Timing
-  /** Only on the first node. SECRET. */
+  /** Only on the node that founds the service. SECRET. */
   readonly founding:
     | {
         readonly servicePrivateKey: Uint8Array

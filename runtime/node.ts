@@ -3,11 +3,12 @@
 import { channel } from '../actors/channel/channel.ts'
 import type { ChannelConfig } from '../actors/channel/state.ts'
 import { erase, type AnyActorDefinition, type Envelope } from '../actors/actor.ts'
-import type { Effect, HostEvent } from '../actors/effects.ts'
+import type { Effect, HostEvent, LifecycleStage } from '../actors/effects.ts'
 import { executor } from '../actors/executor/executor.ts'
 import type { ExecutorConfig } from '../actors/executor/state.ts'
 import { ledgerWriter } from '../actors/ledger-writer/ledger-writer.ts'
-import { node, type NodeConfig } from '../actors/node/node.ts'
+import { node } from '../actors/node/node.ts'
+import type { NodeConfig } from '../actors/node/state.ts'
 import { replica } from '../actors/replica/replica.ts'
 import type { ReplicaConfig } from '../actors/replica/state.ts'
 import { rpc } from '../actors/rpc/rpc.ts'
@@ -16,16 +17,19 @@ import { session } from '../actors/session/session.ts'
 import type { SessionConfig } from '../actors/session/state.ts'
 import type { App } from '../protocols/app.ts'
 import { toHex } from '../protocols/codec/bytes.ts'
+import { parsePem } from '../protocols/codec/pem.ts'
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import type { Crypto } from '../protocols/crypto/crypto.ts'
 import type { NodeId } from '../protocols/ids.ts'
-import { LOG_TAIL_BYTES_MAX, MAILBOX_MAX, NATS_PAYLOAD_BYTES_MAX } from '../protocols/limits.ts'
+import { APPEND_BYTES_MAX, LOG_TAIL_BYTES_MAX, MAILBOX_MAX, NATS_PAYLOAD_BYTES_MAX } from '../protocols/limits.ts'
 import type { Welcome } from '../protocols/requests.ts'
 import { encodeHello, isReplySubject } from '../protocols/session/hello.ts'
+import { encodeIdentityPayload } from '../protocols/session/identity-payload.ts'
 import { noiseKeyPair } from '../protocols/session/noise.ts'
-import { nodeSubjects, parseNodeSubject, rpcSubject, sessionSubject } from '../protocols/subjects.ts'
+import { nodeSubjects, parseNodeSubject } from '../protocols/subjects.ts'
 import type { NodeSetup } from './node-setup.ts'
 import type { Bus, BusMessage } from './bus/bus.ts'
+import { ClientQueues } from './client-queues.ts'
 import { DiscoveryResponder } from './discovery-responder.ts'
 import { LiveHost, monotonicNow, type LiveHostOptions } from './host/live.ts'
 
@@ -42,6 +46,8 @@ export const catalogue = (): AnyActorDefinition[] => [
 
 const BYTES_BEFORE_SENDING = 64 * 1024
 const JOIN_RETRY_MS = 200
+const RETIREMENT_QUERY_MS = 250
+const FAREWELL_MS = 100
 const RPC_PENDING_MAX = 1000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
@@ -57,6 +63,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     preVoteEnabled: true,
     pacing: 'eager',
     tickingFromStart: false,
+    appendBytesMax: APPEND_BYTES_MAX,
     sendAfterBytes: BYTES_BEFORE_SENDING,
     logTailBytesMax: LOG_TAIL_BYTES_MAX,
   }
@@ -66,17 +73,13 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     nodeId: setup.nodeId,
     service: setup.service,
     softwareVersion: setup.softwareVersion,
-    nodeCertificatePem: setup.nodeCertificatePem,
     serviceCertificatePem: setup.serviceCertificatePem,
     serviceKid: toHex(crypto.sha256(serviceCertificate.spki)),
     serviceCurve: setup.serviceCurve,
     coseIssuer: '',
     coseSubject: '',
     ledgerSecret: secrets.ledgerSecret,
-    genesis:
-      founding === undefined
-        ? undefined
-        : { writes: founding.genesis, opening: founding.opening, nodes: [setup.nodeId, ...setup.peers] },
+    genesis: founding === undefined ? undefined : { writes: founding.genesis, opening: founding.opening },
     forwardingTimeoutMs: timing.forwardingTimeoutMs,
   })
   const channelConfig = (peer: NodeId): ChannelConfig => ({
@@ -91,39 +94,31 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     retryMaxMs: 2000,
     silenceMs: Math.max(1000, 2 * timing.electionTimeoutMs),
   })
-  const sessionConfig = (
-    sessionId: string,
-    hello: { readonly replySubject: string; readonly clientNoise: Uint8Array },
-    primaryHint: NodeId | undefined,
-  ): SessionConfig => ({
+  const sessionConfig: NodeConfig['configs']['session'] = ({ nodeCertificatePem, ...options }): SessionConfig => ({
     crypto,
     service: setup.service,
     serviceCertificate,
     nodeId: setup.nodeId,
-    sessionId,
     staticKey,
-    identityPayload: setup.sessionIdentity,
-    ...hello,
-    primaryHint,
+    identityPayload: encodeIdentityPayload({
+      role: 'node',
+      proof: { certificate: parsePem(nodeCertificatePem, 'CERTIFICATE'), signature: setup.sessionSignature },
+    }),
+    ...options,
     handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
     idleTimeoutMs: timing.sessionIdleMs,
   })
   return {
     nodeId: setup.nodeId,
     peers: setup.peers,
-    first: setup.first,
     joinRetryMs: JOIN_RETRY_MS,
-    founding:
-      founding === undefined
-        ? undefined
-        : {
-            admitted: setup.peers,
-            welcome: {
-              type: 'welcome',
-              servicePrivateKey: founding.servicePrivateKey,
-              ledgerSecret: founding.ledgerSecret,
-            },
-          },
+    retirementQueryMs: RETIREMENT_QUERY_MS,
+    farewellMs: FAREWELL_MS,
+    founding: founding && {
+      type: 'welcome',
+      servicePrivateKey: founding.servicePrivateKey,
+      ledgerSecret: founding.ledgerSecret,
+    },
     configs: {
       replica: replicaConfig,
       rpc: { pendingMax: RPC_PENDING_MAX } satisfies RpcConfig,
@@ -142,6 +137,8 @@ export interface RunNodeOptions extends Pick<
   readonly crypto: Crypto
   readonly apps: readonly App[]
   readonly bus: Bus
+  /** Told of every stage, after this function has done its own part of it. On `retired` the caller stops the node. */
+  readonly onLifecycle: (stage: LifecycleStage) => void
   readonly observe?: (envelope: Envelope, effects: readonly Effect[], state: string) => void
 }
 
@@ -153,7 +150,11 @@ export function runNode(options: RunNodeOptions): LiveHost {
       `the NATS server takes messages of ${bus.payloadBytesMax} bytes; ${NATS_PAYLOAD_BYTES_MAX} are needed`,
     )
   }
-  const host = new LiveHost({ ...options, catalogue: catalogue() })
+  const onLifecycle = (stage: LifecycleStage): void => {
+    queues.follow(stage)
+    options.onLifecycle(stage)
+  }
+  const host = new LiveHost({ ...options, onLifecycle, catalogue: catalogue() })
   const deliver = (to: string) => (message: BusMessage) => {
     // NATS promises delivery at most once; beyond this, dropping is better than growing without bound.
     if (host.kernel.backlog >= MAILBOX_MAX) return
@@ -171,14 +172,13 @@ export function runNode(options: RunNodeOptions): LiveHost {
     else if (host.kernel.has(`session/${parsed.session}`)) deliver(`session/${parsed.session}`)(message)
     else refuseUnknownSession(bus, message)
   })
-  bus.subscribe(sessionSubject(setup.service), toNode, { queue: 'nodes' })
   const discovery = new DiscoveryResponder(bus, setup, monotonicNow())
   const toRpc = deliver('rpc')
-  const onRpc = (message: BusMessage): void => {
+  const onRequest = (message: BusMessage): void => {
     discovery.countRequest()
     toRpc(message)
   }
-  bus.subscribe(rpcSubject(setup.service), onRpc, { queue: 'nodes' })
+  const queues = new ClientQueues(bus, setup.service, { onHello: toNode, onRequest })
   host.start('node', 'node', nodeConfig(setup, crypto, apps))
   return host
 }

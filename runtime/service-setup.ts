@@ -14,15 +14,14 @@ import {
   type GenesisMember,
   type GenesisUser,
 } from '../protocols/governance/genesis.ts'
+import { NODE_SUBJECT } from '../protocols/governance/node-certificate.ts'
+import { virtualNode } from '../protocols/governance/node-info.ts'
 import type { NodeId } from '../protocols/ids.ts'
 import { GOV_TABLES, singleValue } from '../protocols/ledger/tables.ts'
 import { mapWrites, type WriteSet } from '../protocols/ledger/write-set.ts'
 
-/** CCF's default names (facts §17). */
+/** CCF's default name (facts §17). */
 const SERVICE_SUBJECT = 'CN=CCF Service'
-const NODE_SUBJECT = 'CN=CCF Node'
-/** The virtual platform has no executable to measure here; its host data is 32 zero bytes, as CCF's own tests use. */
-const VIRTUAL_HOST_DATA = '0'.repeat(64)
 
 /** A node that will take part from the first transaction on. */
 export interface InitialNode {
@@ -77,13 +76,13 @@ export function setUpService(crypto: Crypto, input: ServiceSetupInput): ServiceS
       serviceCertificatePem,
       constitution: DEFAULT_CONSTITUTION,
       nodes: endorsed.map(({ node, nodeId, certificatePem }) => ({
-        nodeId,
+        ...virtualNode({
+          nodeId,
+          publicKeyPem: formatPem('PUBLIC KEY', node.spki),
+          encryptionPublicKeyPem: node.encryptionPublicKeyPem,
+          address: node.address,
+        }),
         certificatePem,
-        publicKeyPem: formatPem('PUBLIC KEY', node.spki),
-        encryptionPublicKeyPem: node.encryptionPublicKeyPem,
-        nodeToNodeAddress: node.address,
-        rpcInterfaces: { nats: { bindAddress: node.address, publishedAddress: node.address, protocol: 'nats' } },
-        hostData: VIRTUAL_HOST_DATA,
       })),
     },
     (pem) => certificateId(crypto, parseCertificate(pem)),

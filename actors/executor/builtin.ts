@@ -1,16 +1,16 @@
 // The endpoints every node has, whatever the application (CCF facts §1.3, §8.1, §8.2). All of them are public: no authentication, also in clear.
 // Paths are the same below /app and /node where CCF has both. Bodies are CCF's.
-import type { AppRequest, AppResponse, Endpoint } from '../../protocols/app.ts'
+import type { AppRequest, AppResponse } from '../../protocols/app.ts'
 import { parseTxId, formatTxId, type TxId, seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
 import { txStatus } from '../../protocols/consensus/tx-status.ts'
-import { GOV_TABLES } from '../../protocols/ledger/tables.ts'
 import { jsonResponse } from '../../protocols/requests.ts'
 import { decodeQuery, type Route } from '../../protocols/router.ts'
 import type { Effect } from '../effects.ts'
 import { refuse } from './answers.ts'
+import * as nodes from './node-reads.ts'
 import { startReceipt } from './receipts.ts'
-import { jsonRows, serviceInfo, serviceStatus } from './service.ts'
-import { isPrimary, lastSeqno, type Batch, type ExecutorState } from './state.ts'
+import { serviceInfo } from './service.ts'
+import { isPrimary, lastSeqno, type Batch, type ExecutorState, type Served } from './state.ts'
 
 type Query = Readonly<Record<string, string>>
 
@@ -29,17 +29,22 @@ type Answer = (s: ExecutorState, request: AppRequest, query: Query, at: number) 
 
 const ok = (request: AppRequest, body: unknown): AppResponse => jsonResponse(request.id, 200, body)
 
-/** The built-in that a request addresses; undefined if it is the application's. */
-export function builtin(request: AppRequest, routed: Route<Endpoint>): BuiltinCall | undefined {
+/** The built-in that a request addresses; undefined if it is an endpoint's. */
+export function builtin(request: AppRequest, routed: Route<Served>): BuiltinCall | undefined {
   if (routed.kind === 'found') return undefined
   const mark = request.path.indexOf('?')
   const name = mark < 0 ? request.path : request.path.slice(0, mark)
   const common = /^\/(?:app|node)\/(tx|commit|receipt)$/.exec(name)?.[1]
   const key = common ?? name
-  const answer = ANSWERS[key]
+  const answer = ANSWERS[key] ?? nodeAnswer(name)
   if (answer === undefined && key !== 'receipt') return undefined
   if (request.verb !== 'GET') {
-    return { later: false, answer: () => refuse(request, 405, 'UnsupportedHttpVerb', 'Allowed: GET.') }
+    // The same path may be an endpoint's for other verbs.
+    const allow = routed.kind === 'wrongVerb' ? [...routed.allow, 'GET'].sort() : ['GET']
+    return {
+      later: false,
+      answer: () => refuse(request, 405, 'UnsupportedHttpVerb', `Allowed: ${allow.join(', ')}.`),
+    }
   }
   const query = mark < 0 ? {} : decodeQuery(request.path.slice(mark + 1))
   if (typeof query === 'string') {
@@ -47,6 +52,11 @@ export function builtin(request: AppRequest, routed: Route<Endpoint>): BuiltinCa
   }
   if (answer !== undefined) return { later: false, answer: (s, at) => answer(s, request, query, at) }
   return { later: true, start: (s, batch) => receipt(s, batch, request, query) }
+}
+
+function nodeAnswer(path: string): Answer | undefined {
+  const name = nodes.nodeOfPath(path)
+  return name === undefined ? undefined : (s, request) => nodes.node(s, request, name)
 }
 
 function targetOf(query: Query): TxId | undefined {
@@ -111,55 +121,10 @@ const network: Answer = (s, request) => {
   })
 }
 
-const nodes: Answer = (s, request, query) => {
-  const all = jsonRows(s.kv, GOV_TABLES.nodesInfo).map(({ key, value, version }) => ({
-    node_id: key,
-    status: value['status'],
-    primary: key === s.summary.leaderId,
-    rpc_interfaces: value['rpc_interfaces'] ?? {},
-    node_data: value['node_data'] ?? null,
-    last_written: version,
-  }))
-  const status = query['status']
-  return ok(request, { nodes: status === undefined ? all : all.filter((node) => node.status === status) })
-}
-
-const CCF_LEADERSHIP = {
-  None: null,
-  Follower: 'Follower',
-  PreVoteCandidate: 'PreVoteCandidate',
-  Candidate: 'Candidate',
-  Leader: 'Leader',
-}
-
-const consensus: Answer = (s, request, _query, at) => {
-  const { summary } = s
-  return ok(request, {
-    details: {
-      primary_id: summary.leaderId ?? null,
-      current_view: summary.view,
-      ticking: summary.leadership !== 'None',
-      leadership_state: CCF_LEADERSHIP[summary.leadership],
-      membership_state: 'Active',
-      configs: summary.configurations.map(({ idx, nodes: members }) => ({
-        idx,
-        nodes: Object.fromEntries(members.map((id) => [id, {}])),
-        rid: idx,
-      })),
-      acks: Object.fromEntries(
-        Object.entries(summary.peers).map(([id, { matchIdx, lastAckAt }]) => [
-          id,
-          { seqno: matchIdx, last_received_ms: Math.max(0, Math.round(at - lastAckAt)) },
-        ]),
-      ),
-    },
-  })
-}
-
 const state: Answer = (s, request) =>
   ok(request, {
     node_id: s.config.nodeId,
-    state: serviceStatus(s.kv) === undefined ? 'Pending' : 'PartOfNetwork',
+    state: nodes.nodeState(s),
     last_signed_seqno: lastSigned(s),
     startup_seqno: 0,
     stop_notice: false,
@@ -182,17 +147,10 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   tx,
   commit,
   '/node/network': network,
-  '/node/network/nodes': nodes,
-  '/node/consensus': consensus,
+  '/node/network/nodes': nodes.nodes,
+  '/node/network/removable_nodes': nodes.removableNodes,
+  '/node/consensus': nodes.consensus,
   '/node/state': state,
   '/node/metrics': metrics,
   '/node/version': version,
 }
-
-/** Paths of all built-in endpoints, for discovery and documentation. */
-export const BUILTIN_PATHS: readonly string[] = [
-  '/app/tx',
-  '/app/commit',
-  '/app/receipt',
-  ...Object.keys(ANSWERS).filter((path) => path.startsWith('/')),
-]

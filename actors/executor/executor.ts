@@ -7,9 +7,11 @@ import { commitSecret } from '../../protocols/ledger/leaf.ts'
 import { buildRouter } from '../../protocols/router.ts'
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step } from '../actor.ts'
-import { actions, contextOf, machineActor, machineTypes } from '../machine.ts'
+import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
+import * as admission from './admission.ts'
 import * as following from './following.ts'
 import * as forwarding from './forwarding.ts'
+import { NODE_ENDPOINTS } from './node-endpoints.ts'
 import { ledgerRead } from './receipts.ts'
 import { execute, executeForwarded } from './requests.ts'
 import { signed, signIfDue } from './signing.ts'
@@ -27,6 +29,9 @@ type Name =
   | 'committed'
   | 'signIfDue'
   | 'signed'
+  | 'learnerCaughtUp'
+  | 'admit'
+  | 'retirementCompleted'
   | 'ledgerRead'
   | 'nodeCounters'
 
@@ -50,6 +55,7 @@ const anywhere = {
 
 export const executorMachine = setup({
   types: machineTypes<ExecutorState, ExecutorEvent>(),
+  guards: guards<ExecutorState, ExecutorEvent, 'signsEndorsement'>({ signsEndorsement: admission.signsEndorsement }),
   actions: actions<ExecutorState, ExecutorEvent, Name>({
     execute,
     executeForwarded,
@@ -62,6 +68,9 @@ export const executorMachine = setup({
     committed: following.committed,
     signIfDue,
     signed,
+    learnerCaughtUp: admission.learnerCaughtUp,
+    admit: admission.admit,
+    retirementCompleted: admission.retirementCompleted,
     ledgerRead,
     nodeCounters,
   }),
@@ -72,7 +81,13 @@ export const executorMachine = setup({
   on: anywhere,
   states: {
     backup: { on: { appended: { actions: 'appended' } } },
-    primary: { on: { signed: { actions: ['signed', 'signIfDue'] } } },
+    primary: {
+      on: {
+        signed: [{ guard: 'signsEndorsement', actions: ['admit', 'signIfDue'] }, { actions: ['signed', 'signIfDue'] }],
+        learnerCaughtUp: { actions: 'learnerCaughtUp' },
+        retirementCompleted: { actions: ['retirementCompleted', 'signIfDue'] },
+      },
+    },
   },
 })
 
@@ -96,11 +111,15 @@ const mounted = (app: App): Endpoint[] =>
 /** The executor's definition, for any host. */
 export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEvent>({
   kind: 'executor',
-  version: 1,
+  version: 2,
   machine: executorMachine,
   start: (config) =>
     step(
-      initialState(config, buildRouter(config.apps.flatMap(mounted)), commitSecret(config.crypto, config.ledgerSecret)),
+      initialState(
+        config,
+        buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS]),
+        commitSecret(config.crypto, config.ledgerSecret),
+      ),
     ),
   invariants,
 })

@@ -2,8 +2,9 @@
 // The rule to remember: a backup hashes and checks at once, and opens entries only when they are committed.
 import { concat, equalBytes, toBase64, toHex, utf8 } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError, invariant } from '../../protocols/errors.ts'
-import type { LogRecord } from '../../protocols/consensus/log.ts'
+import { namesNodes, type LogRecord } from '../../protocols/consensus/log.ts'
 import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
+import { meaningOf } from '../../protocols/consensus/record.ts'
 import { parseCertificate, nodeIdOf, tryParseCertificate, verifyIssuedBy } from '../../protocols/crypto/certificate.ts'
 import type { EcPublicKey } from '../../protocols/crypto/crypto.ts'
 import { formatTxId } from '../../protocols/ids.ts'
@@ -17,6 +18,7 @@ import { applyWriteSets, applyWriteSet, type KvState, type SequencedWriteSet } f
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
+import { tellNode, tellOfNodes } from './admission.ts'
 import { Draft } from './draft.ts'
 import { expireForwardings } from './forwarding.ts'
 import { serviceStatus } from './service.ts'
@@ -60,7 +62,15 @@ export function rolledBack(s: ExecutorState, envelope: Envelope<ExecutorEvent>):
 export function becameBackup(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
   const { summary } = envelope.event as Extract<ReplicaNotice, { type: 'becameBackup' }>
   const known = cutAfter(
-    { ...s, summary, signing: undefined, signatureOutstanding: false, mustSign: false },
+    {
+      ...s,
+      summary,
+      signing: undefined,
+      signatureOutstanding: false,
+      mustSign: false,
+      caughtUp: [],
+      endorsing: undefined,
+    },
     summary.lastSeqno,
   )
   const state: ExecutorState = { ...known, kv: known.committed.kv }
@@ -95,6 +105,8 @@ export function becamePrimary(s: ExecutorState, envelope: Envelope<ExecutorEvent
     signing: undefined,
     signatureOutstanding: false,
     mustSign: true,
+    // Learners are this primary's to name, whatever was told before.
+    nodesTold: '',
   }
   const expired = expireForwardings(state, envelope.at, true)
   const begun = summary.lastSeqno > 0 ? unchanged(expired.state) : beginService(expired.state)
@@ -107,8 +119,10 @@ function beginService(s: ExecutorState): Step<ExecutorState> {
   invariant(genesis !== undefined, 'primary of an empty ledger without a genesis transaction')
   const draft = new Draft(s)
   draft.kv = applyWriteSet(s.kv, genesis.writes, draft.nextSeqno)
-  draft.add({ writes: genesis.writes, claimsDigest: undefined, kind: 'reconfiguration', nodes: genesis.nodes })
-  return draft.finish()
+  draft.add({ writes: genesis.writes, claimsDigest: undefined, ...meaningOf(genesis.writes) })
+  const begun = draft.finish()
+  // It takes the nodes it names to commit it, and they can take part only if this node knows them.
+  return step(begun.state, ...begun.effects, tellNode(begun.state, draft.kv))
 }
 
 function writesOf(s: ExecutorState, record: LogRecord): SequencedWriteSet {
@@ -127,6 +141,7 @@ export function appended(s: ExecutorState, envelope: Envelope<ExecutorEvent>): S
   for (const record of records) {
     const header = decodeEntryHeader(record.bytes)
     if (header.seqno !== record.seqno || header.view !== record.view) corrupt(record.seqno, 'names another transaction')
+    if (namesNodes(record.kind)) checkNodes(record)
     const isSignature = record.kind === 'signature'
     if (isSignature) signers = checkSignature(s, tree, record, signers)
     const leaf = entryLeaf(crypto, record.bytes, header)
@@ -134,6 +149,13 @@ export function appended(s: ExecutorState, envelope: Envelope<ExecutorEvent>): S
     added.push({ record, leaf, checkpoint: isSignature ? { tree, kv: undefined } : undefined })
   }
   return unchanged({ ...s, tree, signers, pending: s.pending.append(added) })
+}
+
+/** What quorums are counted by must be what the entry itself says. */
+function checkNodes({ seqno, kind, nodes, bytes }: LogRecord): void {
+  const meaning = meaningOf(decodeEntry(bytes).publicWrites)
+  const isSame = meaning.kind === kind && meaning.nodes?.join() === nodes?.join()
+  if (!isSame) corrupt(seqno, 'names other nodes than those it was sent with')
 }
 
 type Signers = ExecutorState['signers']
@@ -184,10 +206,11 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
     signatureOutstanding: false,
   }
   const told = tellOrigins(state, summary)
-  const effects = [...told.effects]
-  if (!isPrimary(s)) return { state: told.state, effects }
+  const known = tellOfNodes(told.state)
+  const effects = [...told.effects, ...known.effects]
+  if (!isPrimary(s)) return { state: known.state, effects }
   effects.push(broadcast(s, summary, last.record))
-  const opened = openService(told.state)
+  const opened = openService(known.state)
   return { state: opened.state, effects: [...effects, ...opened.effects] }
 }
 

@@ -1,15 +1,14 @@
 // A backup hands writes to the primary and waits a bounded time for the answer (CCF facts §8: forwarding).
 // The rule to remember: when the answer does not come, the outcome is unknown, and that is what the client is told.
-import type { Endpoint } from '../../protocols/app.ts'
 import { type Executed, type Forward, type Forwarded } from '../../protocols/requests.ts'
 import type { Route } from '../../protocols/router.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
 import { refuse, remember } from './answers.ts'
-import type { Batch, ExecutorEvent, ExecutorState, Forwarding, Origin } from './state.ts'
+import type { Batch, ExecutorEvent, ExecutorState, Forwarding, Origin, Served } from './state.ts'
 
-const isWrite = (routed: Route<Endpoint>): boolean => routed.kind === 'found' && routed.endpoint.mode === 'readwrite'
+const isWrite = (routed: Route<Served>): boolean => routed.kind === 'found' && routed.endpoint.mode === 'readwrite'
 
 /**
  * Writes go to the primary; so does everything of a sender whose earlier writes this backup has not seen committed, so that

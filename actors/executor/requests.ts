@@ -1,6 +1,6 @@
 // What happens to a batch of requests: refused, executed here, or forwarded to the primary. Order of checks: CCF facts §8.
 // The rule to remember: every request gets exactly one response, and a refused or failed handler leaves no write behind.
-import type { AppRequest, AppResponse, Endpoint } from '../../protocols/app.ts'
+import type { AppRequest, AppResponse, Caller, Endpoint } from '../../protocols/app.ts'
 import { UNCOMMITTED_TX_MAX } from '../../protocols/limits.ts'
 import type { Execute, Executed, Forward, Forwarded } from '../../protocols/requests.ts'
 import type { Route } from '../../protocols/router.ts'
@@ -11,8 +11,17 @@ import { builtin, type BuiltinCall } from './builtin.ts'
 import { Draft } from './draft.ts'
 import { forwardBatch, mustForward } from './forwarding.ts'
 import { runHandler } from './handler.ts'
+import { runNodeChange } from './node-endpoints.ts'
 import { isAuthorised, serviceStatus } from './service.ts'
-import { isPrimary, type Batch, type ExecutorEvent, type ExecutorState, type Responses } from './state.ts'
+import {
+  isPrimary,
+  type Batch,
+  type ExecutorEvent,
+  type ExecutorState,
+  type NodeEndpoint,
+  type Responses,
+  type Served,
+} from './state.ts'
 
 /** A path outside the three frontends is the application's: `/statements` means `/app/statements`. */
 const belowApp = (request: AppRequest): AppRequest =>
@@ -66,7 +75,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
   const open = serviceStatus(s.kv) === 'Open'
   const responses: AppResponse[] = []
   const later: Extract<BuiltinCall, { readonly later: true }>[] = []
-  const authorised = new Map<Endpoint, boolean>()
+  const authorised = new Map<Served, boolean>()
   let executed = false
   for (const request of batch.requests) {
     const routed = s.router.route(request.verb, request.path)
@@ -82,7 +91,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
     }
     const refused = refuseBeforeHandler(s, batch, request, routed.endpoint, { lost, open, authorised, draft })
     executed ||= refused === undefined
-    responses.push(refused ?? runHandler(s, draft, batch.caller, request, routed))
+    responses.push(refused ?? run(s, draft, batch.caller, request, routed))
   }
   const finished = draft.finish()
   let { state } = finished
@@ -96,10 +105,19 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
   return { state, responses, effects, view: executed ? view : 0 }
 }
 
+type Found<E> = Extract<Route<E>, { readonly kind: 'found' }>
+
+const isApplications = (found: Found<Served>): found is Found<Endpoint> => 'handler' in found.endpoint
+
+function run(s: ExecutorState, draft: Draft, caller: Caller, request: AppRequest, found: Found<Served>): AppResponse {
+  if (isApplications(found)) return runHandler(s, draft, caller, request, found)
+  return runNodeChange(s, draft, caller, request, found as Found<NodeEndpoint>)
+}
+
 interface Situation {
   readonly lost: boolean
   readonly open: boolean
-  readonly authorised: Map<Endpoint, boolean>
+  readonly authorised: Map<Served, boolean>
   readonly draft: Draft
 }
 
@@ -107,11 +125,11 @@ function refuseBeforeHandler(
   s: ExecutorState,
   batch: Batch,
   request: AppRequest,
-  endpoint: Endpoint,
+  endpoint: Served,
   { lost, open, authorised, draft }: Situation,
 ): AppResponse | undefined {
   if (batch.publicOnly) {
-    return refuse(request, 403, 'AuthorizationFailed', 'Application endpoints are served in sealed sessions only.')
+    return refuse(request, 403, 'AuthorizationFailed', 'This endpoint is served in sealed sessions only.')
   }
   if (endpoint.mode === 'readwrite') {
     if (!isPrimary(s)) return refuse(request, 503, 'PrimaryNotFound', 'The primary of the service is not known.')
@@ -133,7 +151,7 @@ function refuseBeforeHandler(
   return undefined
 }
 
-export function refuseRoute(request: AppRequest, routed: Exclude<Route<Endpoint>, { kind: 'found' }>): AppResponse {
+export function refuseRoute(request: AppRequest, routed: Exclude<Route<Served>, { kind: 'found' }>): AppResponse {
   switch (routed.kind) {
     case 'notFound':
       return refuse(request, 404, 'ResourceNotFound', 'No such endpoint.')

@@ -1,5 +1,4 @@
 // What the governance tables say about the service, as the executor needs it: is it open, is this caller known.
-import { fromUtf8 } from '../../protocols/codec/bytes.ts'
 import type { AuthPolicy, Caller } from '../../protocols/app.ts'
 import { serviceStatus as statusOf, type ServiceStatus } from '../../protocols/governance/genesis.ts'
 import { acceptingPolicy } from '../../protocols/governance/registration.ts'
@@ -21,15 +20,12 @@ export function serviceStatus(kv: KvState): ServiceStatus | undefined {
 export const isAuthorised = (kv: KvState, policies: readonly AuthPolicy[], caller: Caller): boolean =>
   acceptingPolicy(policies, caller, (table, key) => readMap(kv, table).has(key)) !== undefined
 
-/** Rows of a table whose keys are text and whose values are JSON objects. */
-export function jsonRows(
-  kv: KvState,
-  table: string,
-): { key: string; value: Readonly<Record<string, unknown>>; version: number }[] {
-  const rows: { key: string; value: Readonly<Record<string, unknown>>; version: number }[] = []
-  const map = readMap(kv, table)
-  map.range(undefined, undefined, (key, value) => {
-    rows.push({ key: fromUtf8(key), value: decodeJsonObject(value), version: map.versionOfPreviousWrite(key) ?? 0 })
-  })
-  return rows
+/** CCF's default, should the service not say (facts §17). */
+const NODE_CERTIFICATE_DAYS = 365
+
+/** For how many days the service endorses a node's key. */
+export function nodeCertificateDays(kv: KvState): number {
+  const value = readMap(kv, GOV_TABLES.serviceConfig).get(SINGLE_KEY)
+  const days = value && decodeJsonObject(value)['maximum_node_certificate_validity_days']
+  return typeof days === 'number' ? days : NODE_CERTIFICATE_DAYS
 }

@@ -13,6 +13,7 @@ import type { Envelope, Step } from '../actor.ts'
 import { unchanged } from '../actor.ts'
 import { send, type SignItem } from '../effects.ts'
 import { propose } from './draft.ts'
+import { endorsedCertificate } from './node-table.ts'
 import { isPrimary, lastSeqno, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
@@ -63,10 +64,12 @@ export function signed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Ste
   if (signing === undefined || signing.token !== token) return unchanged(s)
   const [nodeSignature, serviceSignature] = signatures
   invariant(nodeSignature !== undefined && serviceSignature !== undefined, 'two signatures were asked for')
+  const certificate = endorsedCertificate(signing.kv, config.nodeId)
+  invariant(certificate !== undefined, 'a primary is endorsed by the service')
   const txId = { view: asView(s.summary.view), seqno: asSeqno(signing.seqno) }
   const writes = signatureWrites({
     nodeId: config.nodeId,
-    nodeCertPem: config.nodeCertificatePem,
+    nodeCertPem: certificate,
     root: signing.root,
     ...txId,
     signatureDer: nodeSignature,

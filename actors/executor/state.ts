@@ -1,27 +1,26 @@
 // What an executor knows: the key-value store, the Merkle tree, and the transactions that are not committed yet.
 // On the primary `kv` is the tip; on a backup it is the committed state, and uncommitted entries wait unopened in `pending`.
 // The rule to remember: pending holds exactly the replica's log above the commit index, plus, on the primary, what was just proposed.
-import type { App, AppRequest, AppResponse, Caller, Endpoint } from '../../protocols/app.ts'
+import type { App, AppRequest, AppResponse, AuthPolicy, Caller, Endpoint, Verb } from '../../protocols/app.ts'
 import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
-import type { Crypto, EcCurve, EcPublicKey } from '../../protocols/crypto/crypto.ts'
+import type { Crypto, EcCurve, EcPublicKey, HashName } from '../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../protocols/ids.ts'
 import type { WriteSet } from '../../protocols/ledger/write-set.ts'
 import { emptyTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { Execute, Forward, Forwarded } from '../../protocols/requests.ts'
-import type { Router } from '../../protocols/router.ts'
+import type { Parameters, Router } from '../../protocols/router.ts'
 import { AppendList } from '../../store/kv/append-list.ts'
 import { emptyKv, type KvState } from '../../store/kv/kv-state.ts'
 import type { Address } from '../actor.ts'
 import type { HostEvent } from '../effects.ts'
+import type { NodeChange } from './node-changes.ts'
 
 export interface ExecutorConfig {
   readonly crypto: Crypto
   readonly nodeId: NodeId
   readonly service: string
   readonly softwareVersion: string
-  /** Service-endorsed; named in every signature transaction of this node. */
-  readonly nodeCertificatePem: string
   readonly serviceCertificatePem: string
   /** Lower-case hex of SHA-256(service SPKI): `kid` of COSE root signatures. */
   readonly serviceKid: string
@@ -34,8 +33,7 @@ export interface ExecutorConfig {
   readonly ledgerSecret: Uint8Array
   readonly apps: readonly App[]
   /** Only on the node that starts a service: the first transaction, and the one that opens the service once the first is committed. */
-  readonly genesis:
-    { readonly writes: WriteSet; readonly nodes: readonly NodeId[]; readonly opening: WriteSet } | undefined
+  readonly genesis: { readonly writes: WriteSet; readonly opening: WriteSet } | undefined
   /** A forwarded request that got no answer for this long is answered 504 (CCF: forwarding_timeout_ms, 3000). */
   readonly forwardingTimeoutMs: number
 }
@@ -81,6 +79,29 @@ export interface Signing {
   readonly held: readonly { readonly record: LogRecord; readonly leaf: Uint8Array }[]
 }
 
+/** Nodes that have caught up and whose certificates are being signed by the service's key. */
+export interface Endorsing {
+  readonly token: number
+  readonly nodes: readonly { readonly nodeId: NodeId; readonly body: Uint8Array; readonly hash: HashName }[]
+}
+
+/** An endpoint of the node itself that changes the service's nodes. */
+export interface NodeEndpoint {
+  readonly verb: Verb
+  readonly path: string
+  readonly auth: readonly AuthPolicy[]
+  readonly mode: 'readwrite'
+  readonly change: (call: {
+    readonly kv: KvState
+    readonly crypto: Crypto
+    readonly params: Parameters
+    readonly body: Uint8Array
+  }) => NodeChange
+}
+
+/** What a request may be routed to, besides what every node has built in. */
+export type Served = Endpoint | NodeEndpoint
+
 /** A batch handed to the primary. */
 export interface Forwarding {
   readonly origin: Address
@@ -109,7 +130,7 @@ export interface Origin {
 
 export interface ExecutorState {
   readonly config: ExecutorConfig
-  readonly router: Router<Endpoint>
+  readonly router: Router<Served>
   /** Derived from the ledger secret. SECRET. */
   readonly commitSecret: Uint8Array
   readonly summary: ConsensusSummary
@@ -127,6 +148,11 @@ export interface ExecutorState {
   readonly awaitingLedger: Readonly<Record<number, AwaitingLedger>>
   readonly origins: Readonly<Record<Address, Origin>>
   readonly counters: NodeCounters
+  /** Primary: learners that have caught up and are not being endorsed yet. */
+  readonly caughtUp: readonly NodeId[]
+  readonly endorsing: Endorsing | undefined
+  /** The version of the nodes' table that the node, and on the primary the replica, were told of. */
+  readonly nodesTold: string
   /** Public keys of node certificates that were found to be issued by the service. */
   readonly signers: Readonly<Record<string, EcPublicKey>>
 }
@@ -157,7 +183,7 @@ const NOTHING_KNOWN: ConsensusSummary = {
 
 export const initialState = (
   config: ExecutorConfig,
-  router: Router<Endpoint>,
+  router: Router<Served>,
   commitSecret: Uint8Array,
 ): ExecutorState => ({
   config,
@@ -176,6 +202,9 @@ export const initialState = (
   awaitingLedger: {},
   origins: {},
   counters: { sessionsActive: 0, sessionsPeak: 0 },
+  caughtUp: [],
+  endorsing: undefined,
+  nodesTold: '',
   signers: {},
 })
 

@@ -5,8 +5,8 @@
 import { ByteReader, ByteWriter, DecodeError } from '../codec/bytes.ts'
 import { invariant } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { ENTRY_BYTES_MAX } from '../limits.ts'
-import type { Forward, Forwarded, JoinRequest, Welcome } from '../requests.ts'
+import { ENTRY_BYTES_MAX, NODES_MAX } from '../limits.ts'
+import type { Forward, Forwarded, JoinRequest, RetiredCommitted, RetirementQuery, Welcome } from '../requests.ts'
 import { FRAME_PLAINTEXT_BYTES_MAX } from '../session/frame.ts'
 import { isToken } from '../subjects.ts'
 import { namesNodes, RECORD_KINDS, type LogRecord } from './log.ts'
@@ -21,7 +21,8 @@ import type {
 } from './messages.ts'
 import { readForward, readForwarded, writeForward, writeForwarded } from './peer-codec-requests.ts'
 
-export type PeerMessage = ConsensusMessage | Forward | Forwarded | JoinRequest | Welcome
+export type PeerMessage =
+  ConsensusMessage | Forward | Forwarded | JoinRequest | Welcome | RetirementQuery | RetiredCommitted
 
 /** A message with the names of the actors it travels between. */
 export interface PeerEnvelope {
@@ -30,7 +31,7 @@ export interface PeerEnvelope {
   readonly message: PeerMessage
 }
 
-const VERSION = 1
+const VERSION = 2
 /** The only actors another node may address or speak for, by wire code. */
 const ACTORS: readonly string[] = ['replica', 'executor', 'node']
 
@@ -50,12 +51,12 @@ const KINDS: Readonly<Record<PeerMessage['type'], Kind>> = {
   forwarded: { code: 17, to: 'executor' },
   joinRequest: { code: 32, to: 'node' },
   welcome: { code: 33, to: 'node' },
+  retirementQuery: { code: 34, to: 'node' },
+  retiredCommitted: { code: 35, to: 'node' },
 }
 const TYPES = new Map((Object.keys(KINDS) as PeerMessage['type'][]).map((type) => [KINDS[type].code, type]))
 
 const ELECTION_TYPES: readonly ElectionType[] = ['PreVote', 'RegularVote']
-/** Nodes of one configuration. */
-const NODES_MAX = 1024
 const NODE_ID_BYTES_MAX = 128
 const KEY_BYTES_MAX = 4096
 /** Room for a record's kind and length, and the header of AppendEntries. */
@@ -106,6 +107,8 @@ function write(open: (sizeHint: number) => ByteWriter, message: PeerMessage): re
     case 'forwarded':
       return writeForwarded(open, message)
     case 'joinRequest':
+    case 'retirementQuery':
+    case 'retiredCommitted':
       return [open(0).finish()]
     case 'welcome':
       return [open(512).blob(message.servicePrivateKey).raw(message.ledgerSecret).finish()]
@@ -191,6 +194,8 @@ function read(reader: ByteReader, type: PeerMessage['type']): PeerMessage {
     case 'forwarded':
       return readForwarded(reader)
     case 'joinRequest':
+    case 'retirementQuery':
+    case 'retiredCommitted':
       return { type }
     case 'welcome':
       return readWelcome(reader)

@@ -8,6 +8,8 @@ import { encodeSortedJson, type JsonValue } from './sorted-json.ts'
 
 /** What every virtual node measures itself to be (CCF facts §14). */
 export const VIRTUAL_MEASUREMENT = 'Insecure hard-coded virtual measurement v1'
+/** The virtual platform has no executable to measure; its host data is 32 zero bytes, as CCF's own tests use. */
+const VIRTUAL_HOST_DATA = '0'.repeat(64)
 
 export type NodeStatus = 'Pending' | 'Trusted' | 'Retired'
 
@@ -31,6 +33,19 @@ export interface NodeDetails {
   readonly data?: JsonValue
   /** Lower-case hex of SHA-256 of the node's executable: the virtual platform's host data. */
   readonly hostData: string
+}
+
+/** What is kept of a node on the virtual platform. `address`: where operators find it, free text. */
+export const virtualNode = (
+  node: Pick<NodeDetails, 'nodeId' | 'publicKeyPem' | 'encryptionPublicKeyPem' | 'data'> & { readonly address: string },
+): NodeDetails => {
+  const { address, ...details } = node
+  return {
+    ...details,
+    nodeToNodeAddress: address,
+    rpcInterfaces: { nats: { bindAddress: address, publishedAddress: address, protocol: 'nats' } },
+    hostData: VIRTUAL_HOST_DATA,
+  }
 }
 
 /** Virtual evidence: JSON, with H(SPKI) in the first 32 bytes of the report data. */

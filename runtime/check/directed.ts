@@ -1,12 +1,12 @@
 // Directed search, for what lies too deep for breadth: short random stretches, each begun where the search has seldom been.
-// Worlds are sorted into cells by what they roughly look like; a stretch starts from the least visited of a few cells, with a bias of its own, and
-// every new cell it comes across becomes a place to start from (Go-Explore: Ecoffet et al., Nature 2021). Links have moods, so that old messages wait
+// A stretch starts from the least visited of a few worlds that were new in some respect when they were found, with a bias of its own, and every new
+// one it comes across becomes a place to start from (Go-Explore: Ecoffet et al., Nature 2021). Links have moods, so that old messages wait
 // while much else happens: that is how a late answer meets a later leader (F1, consensus.md §20).
 // The rule to remember: seed and number of stretches give the run.
 import { Prng } from '../prng.ts'
 import { Bias } from './bias.ts'
 import type { Violation } from './breadth-first.ts'
-import { HashTable, type Hash } from './hash-table.ts'
+import { HashTable, hashWords, type Hash } from './hash-table.ts'
 import type { AnyModel } from './model.ts'
 import { shrink } from './shrink.ts'
 import { Space, type Event } from './space.ts'
@@ -38,6 +38,8 @@ interface Cell {
   readonly parent: Cell | undefined
   readonly events: readonly Event[]
   readonly depth: number
+  /** Grows with what waits stale in it: such worlds deserve more visits. */
+  readonly interest: number
   visits: number
 }
 
@@ -67,8 +69,7 @@ class DirectedSearch {
   readonly #space: Space
   readonly #properties: WorldProperties
   readonly #random: Prng
-  readonly #known = new HashTable()
-  readonly #roughly: RoughWorlds
+  readonly #novelty: Novelty
   readonly cells: Cell[] = []
   #steps = 0
 
@@ -76,10 +77,10 @@ class DirectedSearch {
     this.#space = new Space(model)
     this.#properties = new WorldProperties(this.#space)
     this.#random = new Prng(seed)
-    this.#roughly = new RoughWorlds(this.#space)
+    this.#novelty = new Novelty(this.#space)
     const world = this.#space.initial()
-    this.cells.push({ world, parent: undefined, events: [], depth: 0, visits: 0 })
-    this.#known.add(this.#roughly.hash(world))
+    this.cells.push({ world, parent: undefined, events: [], depth: 0, interest: 1, visits: 0 })
+    this.#novelty.isNew(world)
   }
 
   summary = (stretches: number) => ({
@@ -109,10 +110,9 @@ class DirectedSearch {
       world = next.world
       bias.maybeChangeMood()
       const depth = from.depth + events.length
-      const isNew =
-        this.cells.length < CELLS_MAX && depth < DEPTH_MAX && this.#known.add(this.#roughly.hash(world)) >= 0
+      const isNew = this.cells.length < CELLS_MAX && depth < DEPTH_MAX && this.#novelty.isNew(world)
       if (!isNew) continue
-      from = { world, parent: from, events, depth, visits: 0 }
+      from = { world, parent: from, events, depth, interest: 1 + this.#novelty.stale, visits: 0 }
       this.cells.push(from)
       events = []
     }
@@ -123,22 +123,22 @@ class DirectedSearch {
     let best = this.cells[random.integer(0, this.cells.length - 1)]!
     for (let i = 1; i < TOURNAMENT; i++) {
       const other = this.cells[random.integer(0, this.cells.length - 1)]!
-      if (other.visits < best.visits) best = other
+      if (other.visits / other.interest < best.visits / best.interest) best = other
     }
     return best
   }
 
-  /** Weighted choice in one pass: each event replaces the earlier choice with its share of the weight so far. */
+  /** A weighted choice of what happens next, and the world after it. */
   #choice(world: Int32Array, bias: Bias, random: Prng) {
-    let total = 0
-    let chosen:
-      { readonly event: Event; readonly world: Int32Array; readonly violation: string | undefined } | undefined
-    this.#space.successors(world, world.length, (event, after, length, violation, packet) => {
-      const weight = bias.weigh(event, packet < 0 ? 0 : this.#roughly.staleness(packet, world))
-      total += weight
-      if (random.u32() / 2 ** 32 < weight / total) chosen = { event, world: after.slice(0, length), violation }
-    })
-    return chosen
+    const moves = this.#space.moves(world, world.length)
+    const weights = moves.map(({ event, at }) =>
+      bias.weigh(event, at < 0 ? 0 : this.#novelty.staleness(world[at]!, world)),
+    )
+    let left = (weights.reduce((sum, weight) => sum + weight, 0) * random.u32()) / 2 ** 32
+    const move = moves.find((_, i) => (left -= weights[i]!) < 0)
+    if (move === undefined) return undefined
+    const length = this.#space.take(world, world.length, move)
+    return { event: move.event, world: this.#space.scratch.slice(0, length), violation: move.step?.violation }
   }
 }
 
@@ -148,30 +148,49 @@ function pathTo(cell: Cell): Event[] {
   return parts.flat()
 }
 
-/** Puts worlds that look alike into one cell: the rough looks of each place, and the links on which something
- * stale waits. */
-class RoughWorlds {
+/**
+ * What is new about a world: two places that have not looked like that together before, with what waits on the links between them. Pairs, not
+ * whole worlds: there are too many of those, and what goes wrong goes wrong between two.
+ */
+class Novelty {
   readonly #space: Space
+  readonly #known = new HashTable()
   readonly #looks = new Map<string, number>()
   readonly #numbers: number[] = []
   readonly #staleness: (Map<number, number> | undefined)[] = []
+  readonly #words = new Int32Array(3)
+  readonly #hash: Hash = { low: 0, high: 0 }
 
   constructor(space: Space) {
     this.#space = space
   }
 
-  hash(world: Int32Array): Hash {
+  /** Of the world last looked at: the sum of the worst staleness of each link, squared. */
+  stale = 0
+
+  /** Takes note of the world. @returns whether there was anything new */
+  isNew(world: Int32Array): boolean {
     const { places, fixed, packets } = this.#space
-    let text = ''
-    for (let place = 0; place < places; place++) text += `${this.#lookOf(world[place]!)},`
     const worst = new Uint8Array(places * places)
     for (let i = fixed; i < world.length; i++) {
       const { from, to } = packets[world[i]!]!
       const link = from * places + to
       worst[link] = Math.max(worst[link]!, this.staleness(world[i]!, world))
     }
-    text += `${world[places]!};${worst.join('')}`
-    return hashText(text)
+    this.stale = worst.reduce((sum, staleness) => sum + staleness * staleness, 0)
+    let isNew = false
+    for (let a = 0; a < places; a++) {
+      for (let b = 0; b < places; b++) {
+        if (a === b) continue
+        // Both orders are noted, so that names of places do not matter.
+        this.#words[0] = this.#lookOf(world, a)
+        this.#words[1] = this.#lookOf(world, b)
+        this.#words[2] = worst[a * places + b]! * 8 + worst[b * places + a]!
+        hashWords(this.#words, 3, this.#hash)
+        if (this.#known.add(this.#hash) >= 0) isNew = true
+      }
+    }
+    return isNew
   }
 
   /** Of a packet in a world. */
@@ -188,8 +207,10 @@ class RoughWorlds {
     return staleness
   }
 
-  #lookOf(state: number): number {
-    return (this.#numbers[state] ??= this.#number(this.#space.model.look(this.#space.states.value(state))))
+  #lookOf(world: Int32Array, place: number): number {
+    const state = world[place]!
+    const look = (this.#numbers[state] ??= this.#number(this.#space.model.look(this.#space.states.value(state))))
+    return look * 2 + (this.#space.isCrashed(world, place) ? 1 : 0)
   }
 
   #number(look: string): number {
@@ -198,15 +219,4 @@ class RoughWorlds {
     this.#looks.set(look, this.#looks.size)
     return this.#looks.size - 1
   }
-}
-
-function hashText(text: string): Hash {
-  let low = 0x811c9dc5
-  let high = 0x2545f491
-  for (let i = 0; i < text.length; i++) {
-    low = Math.imul(low ^ text.charCodeAt(i), 0x01000193)
-    high = Math.imul(high + text.charCodeAt(i), 0x27d4eb2f)
-    high ^= high >>> 15
-  }
-  return { low: low | 0, high: high | 0 }
 }

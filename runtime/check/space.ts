@@ -18,7 +18,7 @@ export type Event =
   | { readonly kind: 'crash'; readonly place: number }
 
 /** A local step, interned. */
-interface LocalStep {
+export interface LocalStep {
   readonly state: number
   readonly packets: readonly number[]
   readonly violation: string | undefined
@@ -36,17 +36,18 @@ interface Packet {
   readonly kind: string
 }
 
-/**
- * Called for each successor; `world` is scratch of `length` words and must be copied to be kept. `packet`: number of the packet that was
- * delivered or lost, −1 if none.
- */
-export type Visit = (
-  event: Event,
-  world: Int32Array,
-  length: number,
-  violation: string | undefined,
-  packet: number,
-) => void
+/** Something that may happen next, not yet taken. */
+export interface Move {
+  readonly event: Event
+  /** Where in the world the packet is that is delivered or lost; −1 if none is. */
+  readonly at: number
+  /** The local step; undefined when no place takes one. */
+  readonly step: LocalStep | undefined
+  readonly budget: number | undefined
+}
+
+/** Called for each successor; `world` is scratch of `length` words and must be copied to be kept. */
+export type Visit = (event: Event, world: Int32Array, length: number, violation: string | undefined) => void
 
 /** Packets in flight that a world may hold: a model that exceeds it floods its network. */
 const PACKETS_MAX = 256
@@ -107,55 +108,79 @@ export class Space {
     return this.packets.length - 1
   }
 
-  /** Everything that may happen next. Places in order, actions before messages, oldest messages first. */
+  /** Every world that may come next. Places in order, actions before messages, oldest messages first. */
   successors(world: Int32Array, length: number, visit: Visit): void {
-    for (let place = 0; place < this.places; place++) {
-      if (this.isCrashed(world, place)) continue
-      const state = world[place]!
-      if (this.#beyond(state)) return
+    for (const move of this.moves(world, length)) {
+      visit(move.event, this.#scratch, this.take(world, length, move), move.step?.violation)
     }
-    for (let place = 0; place < this.places; place++) {
-      if (!this.isCrashed(world, place)) this.#actions(world, length, place, visit)
-    }
-    this.#network(world, length, visit)
-    this.#crashes(world, length, visit)
   }
 
-  #actions(world: Int32Array, length: number, place: number, visit: Visit): void {
+  /** Everything that may happen next, in that order. */
+  moves(world: Int32Array, length: number): Move[] {
+    const moves: Move[] = []
+    for (let place = 0; place < this.places; place++) {
+      if (!this.isCrashed(world, place) && this.#beyond(world[place]!)) return moves
+    }
+    for (let place = 0; place < this.places; place++) {
+      if (!this.isCrashed(world, place)) this.#addActions(world, length, place, moves)
+    }
+    this.#addMessages(world, length, moves)
+    this.#addCrashes(world, moves)
+    return moves
+  }
+
+  /** The world after a move, in `scratch`. @returns its length */
+  take(world: Int32Array, length: number, { event, at, step, budget }: Move): number {
+    switch (event.kind) {
+      case 'act': {
+        const after = this.#apply(world, length, event.place, step!, -1)
+        if (budget !== undefined) this.#scratch[this.places + 1 + budget]!++
+        return after
+      }
+      case 'deliver':
+        return this.#apply(world, length, event.to, step!, at)
+      case 'duplicate':
+        return this.#apply(world, length, event.to, step!, -1)
+      case 'drop':
+        return this.#without(world, length, at)
+      case 'crash':
+        return this.#crash(world, length, event.place)
+    }
+  }
+
+  get scratch(): Int32Array {
+    return this.#scratch
+  }
+
+  #addActions(world: Int32Array, length: number, place: number, moves: Move[]): void {
     for (const { action, step } of this.#actionsOf(world[place]!, place)) {
       const { budget } = action
       if (budget !== undefined && world[this.places + 1 + budget]! >= this.model.budgets[budget]!.limit) continue
       if (action.contends === true && !this.#mayContend(world, place)) continue
       if (action.pacedBy !== undefined && this.#isBusy(world, length, place, action.pacedBy)) continue
-      const after = this.#apply(world, length, place, step, -1)
-      if (budget !== undefined) this.#scratch[this.places + 1 + budget]!++
-      visit({ kind: 'act', place, name: action.name }, this.#scratch, after, step.violation, -1)
+      moves.push({ event: { kind: 'act', place, name: action.name }, at: -1, step, budget })
     }
   }
 
-  #network(world: Int32Array, length: number, visit: Visit): void {
+  #addMessages(world: Int32Array, length: number, moves: Move[]): void {
     const { network } = this.model
     const isFifo = network === 'fifo' || network === 'lossy'
-    for (let i = this.fixed; i < length; i++) {
-      const number = world[i]!
+    for (let at = this.fixed; at < length; at++) {
+      const number = world[at]!
       const { from, to } = this.packets[number]!
       // In order: only the oldest of a link. Otherwise: equal packets are one choice.
-      const nth = this.#nthOfLink(world, i)
-      if (isFifo ? nth > 0 : this.#seenBefore(world, i)) continue
+      const nth = this.#nthOfLink(world, at)
+      if (isFifo ? nth > 0 : this.#seenBefore(world, at)) continue
+      const kind = network === 'duplicating' ? 'duplicate' : 'deliver'
       const step = this.#receive(world[to]!, to, number)
-      if (network === 'duplicating') {
-        const after = this.#apply(world, length, to, step, -1)
-        visit({ kind: 'duplicate', from, to, nth }, this.#scratch, after, step.violation, number)
-        continue
+      moves.push({ event: { kind, from, to, nth }, at, step, budget: undefined })
+      if (network === 'lossy') {
+        moves.push({ event: { kind: 'drop', from, to, nth }, at, step: undefined, budget: undefined })
       }
-      const after = this.#apply(world, length, to, step, i)
-      visit({ kind: 'deliver', from, to, nth }, this.#scratch, after, step.violation, number)
-      if (network !== 'lossy') continue
-      visit({ kind: 'drop', from, to, nth }, this.#scratch, this.#without(world, length, i), undefined, number)
     }
   }
 
-  #crashes(world: Int32Array, length: number, visit: Visit): void {
+  #addCrashes(world: Int32Array, moves: Move[]): void {
     const { crashes } = this.model
     if (crashes === undefined) return
     const alive = this.aliveIn(world)
@@ -164,15 +189,19 @@ export class Space {
       if (!alive[place]) continue
       const left = alive.map((is, other) => is && other !== place)
       if (!crashes.isSurvivable(this.statesOf(world), left)) continue
-      this.#scratch.set(world.subarray(0, this.fixed))
-      this.#scratch[this.places]! |= 1 << place
-      let end = this.fixed
-      // What was sent to it is lost; what it sent is still under way.
-      for (let i = this.fixed; i < length; i++) {
-        if (this.packets[world[i]!]!.to !== place) this.#scratch[end++] = world[i]!
-      }
-      visit({ kind: 'crash', place }, this.#scratch, end, undefined, -1)
+      moves.push({ event: { kind: 'crash', place }, at: -1, step: undefined, budget: undefined })
     }
+  }
+
+  /** What was sent to a crashed place is lost; what it sent is still under way. */
+  #crash(world: Int32Array, length: number, place: number): number {
+    this.#scratch.set(world.subarray(0, this.fixed))
+    this.#scratch[this.places]! |= 1 << place
+    let end = this.fixed
+    for (let i = this.fixed; i < length; i++) {
+      if (this.packets[world[i]!]!.to !== place) this.#scratch[end++] = world[i]!
+    }
+    return end
   }
 
   /** Writes the world after a local step into scratch, without the packet at `taken` (−1: none). @returns its length */

@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers'
 import type { Address, AnyActorDefinition, Envelope, Message } from '../../actors/actor.ts'
 import { splitAddress } from '../../actors/actor.ts'
-import type { Effect, HostEvent } from '../../actors/effects.ts'
+import type { Effect, HostEvent, LifecycleStage } from '../../actors/effects.ts'
 import type { Transmit } from '../../protocols/transmit.ts'
 import type { Bus } from '../bus/bus.ts'
 import { Kernel, type OuterEffect, type Performer } from './kernel.ts'
@@ -21,6 +21,7 @@ export interface LiveHostOptions {
   readonly randomBytes: (count: number) => Uint8Array
   /** A number in [0, 1): timers draw their delay with it. */
   readonly random: () => number
+  readonly onLifecycle: (stage: LifecycleStage) => void
   readonly onTrace: (from: Address, point: string, fields: Readonly<Record<string, string | number | boolean>>) => void
   /** Called once, with the last envelopes; the host has stopped. */
   readonly onDefect: (error: Error, lastEnvelopes: readonly Envelope[]) => void
@@ -176,6 +177,9 @@ export class LiveHost {
         return
       case 'installKey':
         keyring.install(effect.name, effect.pkcs8)
+        return
+      case 'lifecycle':
+        this.#options.onLifecycle(effect.stage)
         return
       case 'trace':
         this.#options.onTrace(from, effect.point, effect.fields)

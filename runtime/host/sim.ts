@@ -3,30 +3,29 @@
 // The rule to remember: one seed, one run. Everything random is drawn from streams forked from it; the trace hash proves it.
 import type { Address, AnyActorDefinition, Envelope, Message } from '../../actors/actor.ts'
 import { splitAddress } from '../../actors/actor.ts'
-import type { Effect, SignItem, SigningKeyName } from '../../actors/effects.ts'
+import type { Effect, LifecycleStage, SignItem, SigningKeyName } from '../../actors/effects.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
-import { Fingerprint } from '../fingerprint.ts'
 import { Prng } from '../prng.ts'
-import { Kernel, type OuterEffect } from './kernel.ts'
 import { EventQueue } from './event-queue.ts'
+import { Kernel, type OuterEffect } from './kernel.ts'
+import { SimClock } from './sim-clock.ts'
+import { SimDisk } from './sim-disk.ts'
+import { SimNetwork, type Weather } from './sim-network.ts'
 import { TimerTable } from './timer-table.ts'
+import { TraceHash } from './trace-hash.ts'
 
-export interface SimFaults {
-  /** Of 1000 messages between nodes, so many are lost, duplicated. */
-  readonly lossPerMille: number
-  readonly duplicationPerMille: number
-  /** Delay of a message between nodes, ms: uniform. A wide range reorders. */
-  readonly delayMs: readonly [number, number]
+export interface SimFaults extends Weather {
   /** Time an fsync takes, ms: uniform. */
   readonly fsyncMs: readonly [number, number]
-  /** Time a signature takes, ms. */
+  /** Time a signature takes, ms: uniform. */
   readonly signMs: readonly [number, number]
 }
 
 export const CALM: SimFaults = {
   lossPerMille: 0,
   duplicationPerMille: 0,
+  reorderPerMille: 0,
   delayMs: [1, 2],
   fsyncMs: [1, 2],
   signMs: [1, 1],
@@ -34,6 +33,7 @@ export const CALM: SimFaults = {
 export const STORMY: SimFaults = {
   lossPerMille: 50,
   duplicationPerMille: 20,
+  reorderPerMille: 500,
   delayMs: [1, 40],
   fsyncMs: [1, 30],
   signMs: [1, 5],
@@ -44,25 +44,31 @@ export interface SimOptions {
   readonly faults: SimFaults
   readonly catalogue: readonly AnyActorDefinition[]
   readonly crypto: Crypto
-  /** Called for every step: the score, the checkers. */
-  readonly observe?: (node: string, envelope: Envelope, effects: readonly Effect[], state: string) => void
+  /** Addresses of actors that tolerate messages of other nodes twice and in another order: more than a channel inflicts. */
+  readonly tolerant?: readonly Address[]
+  /** What becomes of a node, when it says so itself. */
+  readonly onLifecycle?: (node: SimNode, stage: LifecycleStage) => void
+  /** Called for every step, after it and before its effects: the score, the checkers. */
+  readonly observe?: SimObserver
 }
 
-/** A node's ledger: what was handed over, and how much of it an fsync has covered. */
-interface SimLedger {
-  records: LogRecord[]
-  durable: number
-  committed: number
-  /** Set by a test: the disk takes nothing more. */
-  full: boolean
-}
+export type SimObserver = (node: SimNode, envelope: Envelope, effects: readonly Effect[], state: string) => void
 
-interface SimNode {
+export interface SimNode {
   readonly id: string
+  /** `n0`, `n1`, … in order of creation: short, and the same whatever the keys are. */
+  readonly name: string
   readonly kernel: Kernel
   readonly timers: TimerTable
-  readonly ledger: SimLedger
+  readonly clock: SimClock
+  /** Virtual ms: what every node's clock is wrong about. */
+  readonly virtualNow: () => number
+  readonly disk: SimDisk
   readonly keys: Map<string, Uint8Array>
+  /** Its own streams, so that one node's draws do not shift another's. */
+  readonly prng: Prng
+  /** Undefined: as the simulation's. */
+  signMs: readonly [number, number] | undefined
   running: boolean
 }
 
@@ -70,29 +76,32 @@ interface SimNode {
 const EPOCH_MS = Date.UTC(2026, 0, 1)
 
 export class Simulation {
+  readonly network: SimNetwork
   readonly #options: SimOptions
   readonly #queue = new EventQueue<() => void>()
   readonly #nodes = new Map<string, SimNode>()
-  readonly #network: Prng
-  readonly #disk: Prng
-  readonly #timing: Prng
-  readonly #draws: Prng
-  readonly #trace = new Fingerprint()
-  readonly #cut = new Set<string>()
-  #now = EPOCH_MS
+  readonly #root: Prng
+  readonly #trace = new TraceHash()
+  readonly #tolerant: ReadonlySet<Address>
+  /** Addresses split once: they are few and long. */
+  readonly #routes = new Map<Address, ReturnType<typeof splitAddress>>()
+  #now = 0
   #steps = 0
 
   constructor(options: SimOptions) {
     this.#options = options
-    const root = new Prng(options.seed)
-    this.#network = root.fork('network')
-    this.#disk = root.fork('disk')
-    this.#timing = root.fork('timing')
-    this.#draws = root.fork('draws')
+    this.#root = new Prng(options.seed)
+    this.#tolerant = new Set(options.tolerant)
+    this.network = new SimNetwork({
+      weather: options.faults,
+      prng: this.#root.fork('network'),
+      now: () => this.#now,
+      at: (timeMs, callback) => this.#queue.push(timeMs, callback),
+    })
   }
 
   get nowMs(): number {
-    return this.#now - EPOCH_MS
+    return this.#now
   }
 
   get steps(): number {
@@ -104,87 +113,109 @@ export class Simulation {
     return this.#trace.digest()
   }
 
+  /** Of nodes that run, in order of creation. */
   get nodeIds(): readonly string[] {
     return [...this.#nodes.values()].filter(({ running }) => running).map(({ id }) => id)
   }
 
-  addNode(id: string): void {
+  addNode(id: string): SimNode {
+    const name = `n${this.#nodes.size}`
+    const prng = this.#root.fork(name)
+    const clock = new SimClock(EPOCH_MS, () => this.#now)
     const node: SimNode = {
       id,
+      name,
       running: true,
       keys: new Map(),
-      ledger: { records: [], durable: 0, committed: 0, full: false },
+      signMs: undefined,
+      disk: new SimDisk(),
+      clock,
+      virtualNow: () => this.#now,
+      prng,
       timers: new TimerTable({
-        now: () => this.#now,
+        now: () => clock.now(),
         wait: (delayMs, callback) => {
           let given = false
-          this.#at(delayMs, () => {
+          this.after(clock.virtualMs(delayMs), () => {
             if (!given && node.running) callback()
           })
           return () => {
             given = true
           }
         },
-        fire: (address, name) => this.post(id, 'host', address, { type: name }),
+        fire: (address, timer) => this.#post(node, 'host', address, { type: timer }),
       }),
       kernel: new Kernel({
         catalogue: this.#options.catalogue,
-        now: () => this.#now,
+        now: () => clock.now(),
         checkInvariants: true,
         performer: {
           perform: (from, effect) => this.#perform(node, from, effect),
           appendDurably: (from, effect, whenDurable) => this.#append(node, from, effect.records, whenDurable),
           forget: (address) => node.timers.forget(address),
         },
-        observe: (envelope, effects, state) => {
-          this.#steps++
-          this.#trace.number(this.#now).text(id).add(envelope.event).add(effects)
-          this.#options.observe?.(id, envelope, effects, state)
-        },
+        observe: (envelope, effects, state) => this.#observe(node, envelope, effects, state),
       }),
     }
     this.#nodes.set(id, node)
+    return node
+  }
+
+  #observe(node: SimNode, envelope: Envelope, effects: readonly Effect[], state: string): void {
+    this.#steps++
+    this.#trace.number(this.#now).word(node.name).word(envelope.to).step(envelope.event, effects, state)
+    this.#options.observe?.(node, envelope, effects, state)
   }
 
   /** Starts an actor on a node. */
   start(id: string, address: Address, kind: string, config: unknown): void {
-    this.#node(id).kernel.start(address, kind, config)
-    this.#drain(this.#node(id))
+    this.node(id).kernel.start(address, kind, config)
+    this.#drain(this.node(id))
   }
 
   /** A private key the node signs with, PKCS#8. */
   installKey(id: string, name: SigningKeyName, pkcs8: Uint8Array): void {
-    this.#node(id).keys.set(name, pkcs8)
+    this.node(id).keys.set(name, pkcs8)
   }
 
   /** An event for an actor of a node, now. */
   post(id: string, from: Address, to: Address, event: Message): void {
-    const node = this.#node(id)
-    if (!node.running) return
-    node.kernel.post(from, to, event)
-    this.#drain(node)
+    this.#post(this.node(id), from, to, event)
   }
 
-  /** The node stops for ever, as after kill −9: what was not fsynced is lost. */
+  /** Calls back after so many virtual ms. */
+  after(delayMs: number, callback: () => void): void {
+    this.#queue.push(this.#now + delayMs, callback)
+  }
+
+  /** The node stops for ever, as after a power cut: of what was not fsynced, some is lost. */
   crash(id: string): void {
-    const node = this.#node(id)
+    this.stop(id)
+    const { disk, prng } = this.node(id)
+    disk.crash(prng)
+  }
+
+  /** The node ends in order, for ever: everything it wrote is kept. */
+  stop(id: string): void {
+    const node = this.node(id)
     node.running = false
     node.timers.clear()
-    node.ledger.records = node.ledger.records.filter(({ seqno }) => seqno <= node.ledger.durable)
   }
 
   fillDisk(id: string): void {
-    this.#node(id).ledger.full = true
+    this.node(id).disk.full = true
   }
 
   /** Messages between the two are lost until `heal`; `oneWay` only those from the first to the second. */
   disconnect(from: string, to: string, oneWay = false): void {
-    this.#cut.add(`${from} ${to}`)
-    if (!oneWay) this.#cut.add(`${to} ${from}`)
+    this.network.cut(this.node(from).name, this.node(to).name)
+    if (!oneWay) this.network.cut(this.node(to).name, this.node(from).name)
   }
 
+  /** Links work again. Other faults stay. */
   heal(): void {
-    this.#cut.clear()
+    this.network.mend()
+    this.network.unclogAll()
   }
 
   ledgerOf(id: string): {
@@ -192,11 +223,17 @@ export class Simulation {
     readonly durable: number
     readonly committed: number
   } {
-    return this.#node(id).ledger
+    return this.node(id).disk
   }
 
   stateOf(id: string, address: Address): unknown {
-    return this.#node(id).kernel.stateOf(address)
+    return this.node(id).kernel.stateOf(address)
+  }
+
+  node(id: string): SimNode {
+    const node = this.#nodes.get(id)
+    if (node === undefined) throw new RangeError(`no node ${id} in this simulation`)
+    return node
   }
 
   /** Lets virtual time pass until `until` holds, or for `maxMs`. Returns whether it held. */
@@ -208,20 +245,24 @@ export class Simulation {
         this.#now = end
         return until()
       }
-      this.#now = next
-      this.#queue.pop()!()
+      this.next()
     }
     return true
   }
 
-  #node(id: string): SimNode {
-    const node = this.#nodes.get(id)
-    if (node === undefined) throw new RangeError(`no node ${id} in this simulation`)
-    return node
+  /** Lets the next thing happen, which may be several steps of one node. False when nothing ever will. */
+  next(): boolean {
+    const time = this.#queue.peekTime()
+    if (time === undefined) return false
+    this.#now = time
+    this.#queue.pop()!()
+    return true
   }
 
-  #at(delayMs: number, callback: () => void): void {
-    this.#queue.push(this.#now + delayMs, callback)
+  #post(node: SimNode, from: Address, to: Address, event: Message): void {
+    if (!node.running) return
+    node.kernel.post(from, to, event)
+    this.#drain(node)
   }
 
   #drain(node: SimNode): void {
@@ -229,40 +270,39 @@ export class Simulation {
     while (node.running && node.kernel.backlog > 0) node.kernel.drain(1)
   }
 
-  #draw([low, high]: readonly [number, number]): number {
-    return this.#timing.integer(low, high)
-  }
-
   #later(node: SimNode, delayMs: number, to: Address, event: Message): void {
-    this.#at(delayMs, () => this.post(node.id, 'host', to, event))
+    this.after(delayMs, () => this.#post(node, 'host', to, event))
   }
 
   #append(node: SimNode, from: Address, records: readonly LogRecord[], whenDurable?: () => void): void {
-    const { ledger } = node
-    if (ledger.full) {
+    const { disk } = node
+    if (disk.full) {
       this.#later(node, 0, from, { type: 'ledgerFailed', reason: 'ENOSPC: no space left on device' } as Message)
       return
     }
-    ledger.records.push(...records)
-    const last = records.at(-1)?.seqno ?? 0
+    disk.append(records)
     if (whenDurable === undefined) return
-    const [low, high] = this.#options.faults.fsyncMs
-    this.#at(this.#disk.integer(low, high), () => {
+    const [low, high] = disk.fsyncMs ?? this.#options.faults.fsyncMs
+    const { delayMs, end } = disk.sync(this.#now, node.prng.integer(low, high))
+    this.after(delayMs, () => {
       if (!node.running) return
-      ledger.durable = Math.max(ledger.durable, Math.min(last, ledger.records.at(-1)?.seqno ?? 0))
+      end()
       whenDurable()
       this.#drain(node)
     })
   }
 
   #perform(node: SimNode, from: Address, effect: OuterEffect): void {
+    const { disk, prng } = node
     switch (effect.type) {
       case 'send':
         this.#transmit(node, from, effect)
         return
-      case 'setTimer':
-        node.timers.set(from, effect.name, this.#draw([Math.round(effect.afterMs[0]), Math.round(effect.afterMs[1])]))
+      case 'setTimer': {
+        const [low, high] = effect.afterMs
+        node.timers.set(from, effect.name, prng.integer(Math.round(low), Math.round(high)))
         return
+      }
       case 'cancelTimer':
         node.timers.cancel(from, effect.name)
         return
@@ -270,41 +310,40 @@ export class Simulation {
         this.#append(node, from, effect.records)
         return
       case 'truncate':
-        node.ledger.records = node.ledger.records.filter(({ seqno }) => seqno <= effect.after)
-        node.ledger.durable = Math.min(node.ledger.durable, effect.after)
+        disk.truncate(effect.after)
         return
       case 'markCommitted':
-        node.ledger.committed = effect.seqno
+        disk.committed = effect.seqno
         return
       case 'readLedger': {
-        const { records } = node.ledger
-        const signature = records.find((r) => r.seqno > effect.seqno && r.kind === 'signature')
-        const entry = records.find((r) => r.seqno === effect.seqno)?.bytes
+        const signature = disk.signatureAfter(effect.seqno)
+        const entry = disk.at(effect.seqno)?.bytes
         const found = { entry, signatureSeqno: signature?.seqno, signatureEntry: signature?.bytes }
         this.#later(node, 1, from, { type: 'ledgerRead', token: effect.token, ...found } as Message)
         return
       }
       case 'readEntries': {
-        const records = readBack(node.ledger.records, effect.from, effect.to, effect.bytesMax)
+        const records = disk.readBack(effect.from, effect.to, effect.bytesMax)
         this.#later(node, 1, from, { type: 'entriesRead', token: effect.token, records } as Message)
         return
       }
       case 'sign': {
         const signatures = effect.items.map((item) => this.#sign(node, item))
-        this.#later(node, this.#draw(this.#options.faults.signMs), from, {
-          type: 'signed',
-          token: effect.token,
-          signatures,
-        } as Message)
+        const [low, high] = node.signMs ?? this.#options.faults.signMs
+        const signed = { type: 'signed', token: effect.token, signatures }
+        this.#later(node, prng.integer(low, high), from, signed)
         return
       }
       case 'drawBytes': {
-        const bytes = this.#draws.bytes(effect.count)
+        const bytes = prng.bytes(effect.count)
         this.#later(node, 0, from, { type: 'bytesDrawn', token: effect.token, bytes } as Message)
         return
       }
       case 'installKey':
         node.keys.set(effect.name, effect.pkcs8)
+        return
+      case 'lifecycle':
+        this.#options.onLifecycle?.(node, effect.stage)
         return
       case 'publish':
       case 'trace':
@@ -313,34 +352,22 @@ export class Simulation {
 
   #sign(node: SimNode, { key, hash, message, format }: SignItem): Uint8Array {
     const pkcs8 = node.keys.get(key)
-    if (pkcs8 === undefined) throw new RangeError(`node ${node.id} has no key '${key}'`)
+    if (pkcs8 === undefined) throw new RangeError(`node ${node.name} has no key '${key}'`)
     return this.#options.crypto.signEcdsa(pkcs8, hash, message, format)
   }
 
   #transmit(node: SimNode, from: Address, effect: Extract<Effect, { readonly type: 'send' }>): void {
-    const { actor, node: target } = splitAddress(effect.to)
-    const { lossPerMille, duplicationPerMille, delayMs } = this.#options.faults
-    const copies = this.#network.chance(duplicationPerMille, 1000) ? 2 : 1
-    for (let i = 0; i < copies; i++) {
-      const lost = this.#network.chance(lossPerMille, 1000)
-      const delay = this.#network.integer(delayMs[0], delayMs[1])
-      if (lost || target === undefined || !this.#nodes.has(target)) continue
-      this.#at(delay, () => {
-        if (this.#cut.has(`${node.id} ${target}`)) return
-        this.post(target, `${from}@${node.id}`, actor, effect.message)
-      })
+    let route = this.#routes.get(effect.to)
+    if (route === undefined) {
+      route = splitAddress(effect.to)
+      this.#routes.set(effect.to, route)
     }
+    const { actor } = route
+    const target = route.node === undefined ? undefined : this.#nodes.get(route.node)
+    if (target === undefined) return
+    const sender = `${from}@${node.id}`
+    this.network.transmit(node.name, target.name, this.#tolerant.has(actor), () =>
+      this.#post(target, sender, actor, effect.message),
+    )
   }
-}
-
-function readBack(records: readonly LogRecord[], from: number, to: number, bytesMax: number): LogRecord[] {
-  const found: LogRecord[] = []
-  let bytes = 0
-  for (const record of records) {
-    if (record.seqno < from || record.seqno > to) continue
-    bytes += record.bytes.length
-    if (found.length > 0 && bytes > bytesMax) break
-    found.push(record)
-  }
-  return found
 }

@@ -7,10 +7,13 @@ import { finishVerification, startVerification, verifyEntry } from '../../protoc
 import { verifyReceipt } from '../../protocols/receipts/verify-receipt.ts'
 import { CALM } from '../../runtime/host/sim.ts'
 import { statementBytes } from '../../runtime/samples/statement.ts'
-import { LEDGER_SECRET, simCrypto, SimService } from '../support/sim-service.ts'
+import { realCrypto } from '../../runtime/models/service/crypto.ts'
+import { LEDGER_SECRET } from '../../runtime/models/service/identities.ts'
+import { SimService } from '../../runtime/models/service/service.ts'
+import { sampleApps } from '../../runtime/samples/index.ts'
 
 function storyOf(seed: number): SimService {
-  const service = new SimService({ seed, nodes: 3, faults: CALM })
+  const service = new SimService({ seed, nodes: 3, faults: CALM, apps: sampleApps, crypto: realCrypto })
   const first = service.leader()
   for (let i = 0; i < 5; i++) {
     service.request(first, [
@@ -33,7 +36,7 @@ describe('the ledger of a simulated service', () => {
     for (const nodeId of service.nodeIds) {
       const { records, committed } = service.sim.ledgerOf(nodeId)
       let verification = startVerification({
-        crypto: simCrypto,
+        crypto: realCrypto,
         serviceCertificatePem: service.setup.serviceCertificatePem,
       })
       for (const { seqno, bytes } of records)
@@ -52,7 +55,7 @@ describe('the ledger of a simulated service', () => {
     expect(clear).not.toContain('secret 3')
     const opened = records.map(({ bytes }) =>
       JSON.stringify(
-        openPrivateDomain(simCrypto, LEDGER_SECRET, decodeEntry(bytes))?.map(({ writes }) =>
+        openPrivateDomain(realCrypto, LEDGER_SECRET, decodeEntry(bytes))?.map(({ writes }) =>
           writes.map(({ value }) => fromUtf8(value)),
         ),
       ),
@@ -81,9 +84,9 @@ describe('the ledger of a simulated service', () => {
         serviceCertificate: service.setup.serviceCertificatePem,
         ...(isClaim ? { claims: statementBytes(statement) } : {}),
       }
-      expect(verifyReceipt(simCrypto, receipt, trust), `${view}.${seqno}`).toMatchObject({ ok: true })
+      expect(verifyReceipt(realCrypto, receipt, trust), `${view}.${seqno}`).toMatchObject({ ok: true })
       if (isClaim)
-        expect(verifyReceipt(simCrypto, receipt, { ...trust, claims: utf8('another statement') })).toMatchObject({
+        expect(verifyReceipt(realCrypto, receipt, { ...trust, claims: utf8('another statement') })).toMatchObject({
           ok: false,
         })
     }

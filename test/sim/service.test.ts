@@ -3,7 +3,11 @@
 import { describe, expect, it } from 'vitest'
 import { fromUtf8, toHex } from '../../protocols/codec/bytes.ts'
 import { CALM, STORMY } from '../../runtime/host/sim.ts'
-import { SimService } from '../support/sim-service.ts'
+import { SimService, type SimServiceOptions } from '../../runtime/models/service/service.ts'
+import { sampleApps } from '../../runtime/samples/index.ts'
+
+const serviceOf = (options: Omit<SimServiceOptions, 'apps'>): SimService =>
+  new SimService({ ...options, apps: sampleApps })
 
 const post = (id: number) => ({ target: 'POST /log/private', body: { id, msg: `message ${id}` } })
 
@@ -18,7 +22,7 @@ function expectOneLedger(service: SimService): void {
 
 describe('a simulated service', () => {
   it('opens and commits on all nodes', () => {
-    const service = new SimService({ seed: 1, nodes: 3, faults: CALM })
+    const service = serviceOf({ seed: 1, nodes: 3, faults: CALM })
     const leader = service.leader()
     const token = service.request(leader, [post(1), post(2), { target: 'GET /log/private?id=1' }])
     const { sim } = service
@@ -34,7 +38,7 @@ describe('a simulated service', () => {
   })
 
   it('forwards writes from a backup and reads them there', () => {
-    const service = new SimService({ seed: 2, nodes: 3, faults: CALM })
+    const service = serviceOf({ seed: 2, nodes: 3, faults: CALM })
     const leader = service.leader()
     const backup = service.nodeIds.find((id) => id !== leader)!
     const write = service.request(backup, [post(7)])
@@ -46,7 +50,7 @@ describe('a simulated service', () => {
   })
 
   it('survives the crash of its primary and keeps what was committed', () => {
-    const service = new SimService({ seed: 3, nodes: 3, faults: CALM })
+    const service = serviceOf({ seed: 3, nodes: 3, faults: CALM })
     const first = service.leader()
     service.request(first, [post(1)])
     expect(service.sim.run(1000, () => service.messages(first).some((m) => m.type === 'commitNotice'))).toBe(true)
@@ -60,7 +64,7 @@ describe('a simulated service', () => {
   })
 
   it('refuses a session whose view has passed', () => {
-    const service = new SimService({ seed: 4, nodes: 3, faults: CALM })
+    const service = serviceOf({ seed: 4, nodes: 3, faults: CALM })
     const first = service.leader()
     const view = service.executorOf(first).summary.view
     service.sim.crash(first)
@@ -71,7 +75,7 @@ describe('a simulated service', () => {
   })
 
   it('names no view for what it refused before executing it', () => {
-    const service = new SimService({ seed: 6, nodes: 3, faults: CALM })
+    const service = serviceOf({ seed: 6, nodes: 3, faults: CALM })
     const [first, second, third] = [service.leader(), ...service.nodeIds.slice(1)]
     const view = service.executorOf(first).summary.view
     service.sim.crash(first)
@@ -85,7 +89,7 @@ describe('a simulated service', () => {
   })
 
   it('leaves the service to the others when its disk is full', () => {
-    const service = new SimService({ seed: 5, nodes: 3, faults: CALM })
+    const service = serviceOf({ seed: 5, nodes: 3, faults: CALM })
     const first = service.leader()
     service.sim.fillDisk(first)
     service.request(first, [post(1)])
@@ -99,7 +103,7 @@ describe('a simulated service', () => {
   })
 
   const storm = (seed: number): SimService => {
-    const service = new SimService({ seed, nodes: 5, faults: STORMY })
+    const service = serviceOf({ seed, nodes: 5, faults: STORMY })
     let id = 0
     for (let round = 0; round < 12; round++) {
       const leader = service.nodeIds.find(

@@ -65,7 +65,7 @@ interface Reported extends RunResult {
 }
 
 function summary({ seed, steps, nodes: count, faults: kinds, ...rest }: RunResult, seconds: number): string {
-  const { elections, committed, crashed, requests, hash } = rest
+  const { elections, committed, crashed, reconfigurations, requests, hash } = rest
   const names = kinds.length === 0 ? 'none' : kinds.join('+')
   const facts = [
     `${steps} steps`,
@@ -73,6 +73,7 @@ function summary({ seed, steps, nodes: count, faults: kinds, ...rest }: RunResul
     `faults ${names}`,
     `${elections} elections`,
     `${crashed} crashed`,
+    `${reconfigurations} reconfigurations`,
     `${requests} requests`,
     `${committed} committed`,
     `hash ${hash}`,

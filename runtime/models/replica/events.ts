@@ -5,7 +5,7 @@ import type { NodeId } from '../../../protocols/ids.ts'
 import { lastIdx, type ReplicaEvent } from '../../../actors/replica/state.ts'
 import type { Outcome } from '../../check/model.ts'
 import { idOf, type LocalState } from './local-state.ts'
-import { takeStep } from './step.ts'
+import { takeStep, type Timed } from './step.ts'
 
 /** Silence for that long makes a leader doubt its majority, ms. */
 export const ELECTION_TIMEOUT_MS = 100
@@ -17,36 +17,49 @@ type Step = Outcome<LocalState, ConsensusMessage>
 export const happen = (state: LocalState, event: ReplicaEvent, from = 'host', at = 0): Step =>
   takeStep(state, { event, from, at })
 
-export function append(state: LocalState, kind: RecordKind, nodes?: readonly NodeId[]): Step {
-  const { s } = state
-  const seqno = lastIdx(s) + 1
+/** A proposal of the executor that continues the log. */
+function proposal({ s }: LocalState, kind: RecordKind, nodes?: readonly NodeId[]): Timed {
   const view = s.currentView
-  const common = { seqno, view, kind, bytes: ENTRY }
+  const common = { seqno: lastIdx(s) + 1, view, kind, bytes: ENTRY }
   const record: LogRecord = nodes === undefined ? common : { ...common, nodes }
-  return happen(state, { type: 'replicate', view, records: [record] }, 'executor')
+  return { event: { type: 'replicate', view, records: [record] }, from: 'executor', at: 0 }
 }
 
-export function act(state: LocalState, action: string): Step {
+export const append = (state: LocalState, kind: RecordKind, nodes?: readonly NodeId[]): Step =>
+  takeStep(state, proposal(state, kind, nodes))
+
+const fromHost = (event: ReplicaEvent, at = 0): Timed => ({ event, from: 'host', at })
+
+/** The event that an action is, to the replica alone or within its node. */
+export function eventOf(state: LocalState, action: string): Timed {
   const [name, nodes = ''] = action.split(' ')
   switch (name) {
     case 'timeout':
-      return happen(state, { type: 'electionTimeout' })
+      return fromHost({ type: 'electionTimeout' })
     case 'heartbeat':
-      return happen(state, { type: 'heartbeatTimeout' })
+      return fromHost({ type: 'heartbeatTimeout' })
     case 'checkQuorum':
-      return happen(state, { type: 'quorumTimeout' }, 'host', ELECTION_TIMEOUT_MS)
+      return fromHost({ type: 'quorumTimeout' }, ELECTION_TIMEOUT_MS)
     case 'request':
-      return append(state, 'transaction')
+      return proposal(state, 'transaction')
     case 'sign':
-      return append(state, 'signature')
+      return proposal(state, 'signature')
     case 'reconfigure':
-      return append(state, 'reconfiguration', nodes.split(',') as NodeId[])
+      return proposal(state, 'reconfiguration', nodes.split(',') as NodeId[])
+    case 'handOver':
+      return fromHost({ type: 'proposeSuccessor' })
+    case 'breakDisk':
+      return { event: { type: 'ledgerBroken', reason: 'modelled' }, from: 'ledger-writer', at: 0 }
+    case 'teach':
+      return { event: { type: 'setLearners', nodes: nodes.split(',') as NodeId[] }, from: 'executor', at: 0 }
     case 'finish':
-      return append(state, 'retiredCommitted', nodes.split(',') as NodeId[])
+      return proposal(state, 'retiredCommitted', nodes.split(',') as NodeId[])
     default:
       throw new RangeError(`no action '${action}'`)
   }
 }
+
+export const act = (state: LocalState, action: string): Step => takeStep(state, eventOf(state, action))
 
 export const receive = (state: LocalState, from: number, message: ConsensusMessage): Step =>
   happen(state, message, `replica@${idOf(from)}`)

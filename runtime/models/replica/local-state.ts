@@ -85,7 +85,7 @@ export function rename({ value, s }: LocalState, permutation: Permutation): Loca
   }
 }
 
-const renameRecord = (record: LogRecord, permutation: Permutation): LogRecord =>
+export const renameRecord = (record: LogRecord, permutation: Permutation): LogRecord =>
   record.nodes === undefined
     ? record
     : { ...record, nodes: record.nodes.map((node) => idOf(permutation[placeOf(node)]!)).sort() }

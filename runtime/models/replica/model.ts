@@ -34,6 +34,12 @@ export interface ReplicaModelOptions {
   readonly requests: number
   readonly signatures: number
   readonly reconfigurations: number
+  /** Times a leader is asked to hand over to another node. */
+  readonly handOvers: number
+  /** Disks that fail. */
+  readonly brokenDisks: number
+  /** Times a leader is given nodes to teach. */
+  readonly lessons: number
   readonly network: NetworkKind
   readonly crashes: number
   readonly preVote: boolean
@@ -57,18 +63,21 @@ export const REPLICA_MODEL_DEFAULTS: ReplicaModelOptions = {
   requests: 1,
   signatures: 1,
   reconfigurations: 0,
+  handOvers: 0,
+  brokenDisks: 0,
+  lessons: 0,
   network: 'fifo',
   crashes: 0,
   preVote: true,
   batch: 100,
   inFlight: 1,
   checkQuorum: true,
-  candidates: 3,
+  candidates: 1,
   sendAtOnce: false,
   noDeadEnd: false,
 }
 
-const BUDGETS = ['requests', 'signatures', 'reconfigurations'] as const
+const BUDGETS = ['requests', 'signatures', 'reconfigurations', 'handOvers', 'brokenDisks', 'lessons'] as const
 const budgetOf = (name: (typeof BUDGETS)[number]): number => BUDGETS.indexOf(name)
 
 type Step = Outcome<LocalState, ConsensusMessage>
@@ -105,16 +114,25 @@ const toFinish = ({ s }: LocalState): NodeId[] => {
 }
 
 function actionsOf(state: LocalState, options: ReplicaModelOptions): Action[] {
-  const { value, s } = state
-  if (value === 'none' || value === 'halted') return []
-  if (value !== 'leader') {
-    return mayStand(s) && s.currentView < FIRST_VIEW + options.views - 1
-      ? [{ name: 'timeout', contends: true, pacedBy: { sent: 'RequestVote', answer: 'RequestVoteResponse' } }]
-      : []
-  }
+  const { value } = state
+  if (value === 'halted') return []
+  const disk: Action[] = options.brokenDisks > 0 ? [{ name: 'breakDisk', budget: budgetOf('brokenDisks') }] : []
+  return [...disk, ...(value === 'leader' ? leaderActions(state, options) : followerActions(state, options))]
+}
+
+const followerActions = ({ value, s }: LocalState, { views }: ReplicaModelOptions): Action[] =>
+  value !== 'none' && mayStand(s) && s.currentView < FIRST_VIEW + views - 1
+    ? [{ name: 'timeout', contends: true, pacedBy: { sent: 'RequestVote', answer: 'RequestVoteResponse' } }]
+    : []
+
+function leaderActions(state: LocalState, options: ReplicaModelOptions): Action[] {
+  const { s } = state
   const last = entriesOf(s).at(-1)
   const isSigned = last?.kind === 'signature' && last.view === s.currentView
   const finished = toFinish(state)
+  const pupils = Array.from({ length: options.nodes }, (_, place) => idOf(place)).filter(
+    (node) => node !== s.config.nodeId && !isMember(s.configurations, node) && !removedNodes(s).includes(node),
+  )
   return [
     { name: 'request', budget: budgetOf('requests') },
     ...(isSigned ? [] : [{ name: 'sign', budget: budgetOf('signatures') }]),
@@ -125,6 +143,8 @@ function actionsOf(state: LocalState, options: ReplicaModelOptions): Action[] {
     ...(finished.length > 0 ? [{ name: `finish ${finished.join()}` }] : []),
     { name: 'heartbeat', pacedBy: { sent: 'AppendEntries', answer: 'AppendEntriesResponse' } },
     ...(options.checkQuorum ? [{ name: 'checkQuorum' }] : []),
+    ...(options.handOvers > 0 ? [{ name: 'handOver', budget: budgetOf('handOvers') }] : []),
+    ...(pupils.length > 0 ? [{ name: `teach ${pupils.join()}`, budget: budgetOf('lessons') }] : []),
   ]
 }
 

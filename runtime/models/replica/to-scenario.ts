@@ -52,8 +52,13 @@ function actCommand(action: string, node: string, view: number): string {
       return `cleanup_nodes,${view},${nodes}`
     case 'checkQuorum':
       return `check_quorum,${node}`
-    default:
+    case 'handOver':
+      return `nominate_successor,${node}`
+    case 'timeout':
+    case 'heartbeat':
       return `${name},${node}`
+    default:
+      throw new RangeError(`scenario files have no command for '${action}'`)
   }
 }
 

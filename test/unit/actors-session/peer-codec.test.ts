@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AppRequest, AppResponse, Caller } from '../../../protocols/app.ts'
-import { DecodeError, EMPTY, fromUtf8 } from '../../../protocols/codec/bytes.ts'
-import type { LogRecord } from '../../../protocols/consensus/log.ts'
+import { concat, DecodeError, EMPTY, fromUtf8 } from '../../../protocols/codec/bytes.ts'
+import { namesNodes, RECORD_KINDS, type LogRecord } from '../../../protocols/consensus/log.ts'
 import {
   decodePeerMessage,
   encodePeerMessage,
@@ -12,8 +12,8 @@ import {
   type PeerMessage,
 } from '../../../protocols/consensus/peer-codec.ts'
 import { InvariantViolation } from '../../../protocols/errors.ts'
-import { nodeId, seqno, view } from '../../../protocols/ids.ts'
-import { ENTRY_BYTES_MAX, REQUEST_BODY_BYTES_MAX } from '../../../protocols/limits.ts'
+import { nodeId, seqno, view, type NodeId } from '../../../protocols/ids.ts'
+import { ENTRY_BYTES_MAX, NODES_MAX, REQUEST_BODY_BYTES_MAX } from '../../../protocols/limits.ts'
 import { FRAME_PLAINTEXT_BYTES_MAX } from '../../../protocols/session/frame.ts'
 import { RESPONSE_BODY_BYTES_MAX, VERBS } from '../../../protocols/session/messages.ts'
 
@@ -45,7 +45,7 @@ const response: fc.Arbitrary<AppResponse> = fc.record({
 })
 
 const record = fc.record({
-  kind: fc.constantFrom('transaction' as const, 'signature' as const, 'reconfiguration' as const),
+  kind: fc.constantFrom(...RECORD_KINDS),
   bytes,
   nodes: fc.array(hex64.map(nodeId), { maxLength: 5 }),
 })
@@ -64,7 +64,7 @@ const appendEntries: fc.Arbitrary<PeerMessage> = fc
     idx: header.prevIdx + drafts.length,
     records: drafts.map(({ kind, bytes: entry, nodes }, i): LogRecord => {
       const common = { seqno: header.prevIdx + 1 + i, view: header.viewOfIdx, kind, bytes: entry }
-      return kind === 'reconfiguration' ? { ...common, nodes } : common
+      return namesNodes(kind) ? { ...common, nodes } : common
     }),
   }))
 
@@ -104,6 +104,8 @@ const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>>
     responses: fc.array(response, { minLength: 1, maxLength: 10 }),
   }),
   joinRequest: fc.constant({ type: 'joinRequest' as const }),
+  retirementQuery: fc.constant({ type: 'retirementQuery' as const }),
+  retiredCommitted: fc.constant({ type: 'retiredCommitted' as const }),
   welcome: fc.record({
     type: fc.constant('welcome' as const),
     servicePrivateKey: bytes,
@@ -112,9 +114,10 @@ const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>>
 }
 const anyMessage = fc.oneof(...Object.values(messages))
 
+const TO_NODE: readonly PeerMessage['type'][] = ['joinRequest', 'welcome', 'retirementQuery', 'retiredCommitted']
 const actorOf = (message: PeerMessage): string => {
   if (message.type === 'forward' || message.type === 'forwarded') return 'executor'
-  return message.type === 'joinRequest' || message.type === 'welcome' ? 'node' : 'replica'
+  return TO_NODE.includes(message.type) ? 'node' : 'replica'
 }
 const envelope = (message: PeerMessage): PeerEnvelope => ({
   fromActor: actorOf(message),
@@ -224,7 +227,8 @@ describe('refusals', () => {
   it('reaches no actor but the one a message is meant for', () => {
     const wire = encodeOne({ type: 'ProposeRequestVote', view: 2 })
     for (const [offset, value] of [
-      [0, 2],
+      [0, 1],
+      [0, 3],
       [1, 99],
       [1, 16],
       [2, 9],
@@ -250,6 +254,29 @@ describe('refusals', () => {
     })
     wire.set([0xff, 0xff, 0xff, 0xff], wire.length - 4)
     expect(() => decodePeerMessage(wire)).toThrow(DecodeError)
+  })
+
+  it('names as many nodes as a service may have, and no more', () => {
+    const nodes = Array.from({ length: NODES_MAX }, (_, i) => nodeId(`${i}`))
+    const append = (named: readonly NodeId[]): PeerMessage => ({
+      type: 'AppendEntries',
+      view: 2,
+      prevIdx: 0,
+      prevView: 0,
+      idx: 1,
+      viewOfIdx: 2,
+      leaderCommitIdx: 0,
+      records: [{ seqno: 1, view: 2, kind: 'retiredCommitted', bytes: EMPTY, nodes: named }],
+    })
+    const wire = encodeOne(append(nodes))
+    expect(decodePeerMessage(wire).message).toEqual(append(nodes))
+    expect(() => encodeOne(append([...nodes, nodeId('x')]))).toThrow(InvariantViolation)
+    // The same with one more, and the count to match.
+    const more = concat(wire, Uint8Array.of(1, 0, 0x78))
+    const countAt = wire.length - nodes.reduce((sum, node) => sum + 2 + node.length, 2)
+    expect([more[countAt], more[countAt + 1]]).toEqual([NODES_MAX & 0xff, NODES_MAX >> 8])
+    more[countAt] = (NODES_MAX + 1) & 0xff
+    expect(() => decodePeerMessage(more)).toThrow(/exceed/)
   })
 
   it('is total: any bytes, and any message cut or changed, decode or are refused', () => {

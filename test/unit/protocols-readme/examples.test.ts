@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { concat, EMPTY, fromHex, toHex, utf8 } from '../../../protocols/codec/bytes.ts'
+import { encodePeerMessage, type PeerEnvelope } from '../../../protocols/consensus/peer-codec.ts'
 import { nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
-import { seqno, view } from '../../../protocols/ids.ts'
+import { nodeId, seqno, view } from '../../../protocols/ids.ts'
 import { decodeEntry, encodeEntry, openPrivateDomain } from '../../../protocols/ledger/entry.ts'
 import { commitEvidenceDigest, commitSecret, entryLeaf } from '../../../protocols/ledger/leaf.ts'
 import * as limits from '../../../protocols/limits.ts'
@@ -58,6 +59,26 @@ const leaf = entryLeaf(crypto, entry, decodeEntry(entry))
 const tree = append(crypto, emptyTree, leaf)
 const rootHash = root(crypto, tree).root
 
+const between = (actor: string, message: PeerEnvelope['message']): Uint8Array =>
+  encodePeerMessage({ fromActor: actor, toActor: actor, message })[0]!
+const nodeMessages = concat(
+  between('node', { type: 'retirementQuery' }),
+  between('node', { type: 'retiredCommitted' }),
+  between('replica', {
+    type: 'AppendEntries',
+    view: 2,
+    prevIdx: 4,
+    prevView: 2,
+    idx: 6,
+    viewOfIdx: 2,
+    leaderCommitIdx: 4,
+    records: [
+      { seqno: 5, view: 2, kind: 'transaction', bytes: utf8('entry') },
+      { seqno: 6, view: 2, kind: 'reconfiguration', bytes: utf8('entry'), nodes: [nodeId('a'), nodeId('b')] },
+    ],
+  }),
+)
+
 const COMPUTED: Readonly<Record<string, Uint8Array>> = {
   'session-prologue': prologue,
   'static-key-statement': staticKeyStatement('client', SERVICE_IDENTITY, STATIC.publicKey),
@@ -65,6 +86,7 @@ const COMPUTED: Readonly<Record<string, Uint8Array>> = {
   'sealed-frame': 'bytes' in sealed ? sealed.bytes : EMPTY,
   entry,
   'leaf-and-root': concat(leaf, rootHash),
+  'node-messages': nodeMessages,
 }
 
 describe('protocols/README.md', () => {

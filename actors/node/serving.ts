@@ -1,0 +1,71 @@
+// Clients: when they may come, and one session actor for each of theirs. Not what a session does (actors/session).
+// The rule to remember: a node serves once its certificate is in the committed ledger, because that is what proves it to clients.
+import { toHex } from '../../protocols/codec/bytes.ts'
+import type { NodesChanged } from '../../protocols/requests.ts'
+import { admitHello } from '../../protocols/session/admission.ts'
+import type { Envelope, Step } from '../actor.ts'
+import { step, unchanged } from '../actor.ts'
+import { send, trace, type Effect } from '../effects.ts'
+import type { NodeEvent, NodeState } from './state.ts'
+
+const SESSION_ID_BYTES = 16
+
+/** The ledger lists this node as Trusted, with its certificate. */
+export function isTrusted(s: NodeState, { event }: Envelope<NodeEvent>): boolean {
+  const { nodes, certificatePem } = event as NodesChanged
+  return certificatePem !== undefined && nodes[s.config.nodeId] === 'Trusted'
+}
+
+/** Clients are led here from now on. */
+export function serve(s: NodeState): Step<NodeState> {
+  const effects: Effect[] = [{ type: 'lifecycle', stage: 'serving' }, trace('serving')]
+  if (!s.isRpcStarted) {
+    effects.unshift({ type: 'startActor', address: 'rpc', kind: 'rpc', config: s.config.configs.rpc })
+  }
+  return step({ ...s, isRpcStarted: true }, ...effects)
+}
+
+/** A hello on a session subject: admitted or refused, in clear (protocols/session/hello.ts). */
+const answerHello =
+  (isReady: boolean) =>
+  (s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> => {
+    const { payload, reply } = event as Extract<NodeEvent, { type: 'received' }>
+    const sessionsOpen = s.sessions.length + Object.keys(s.waiting).length
+    const admission = admitHello(payload, reply, { isReady, sessionsOpen })
+    if (admission.kind === 'ignore') return step(s, trace('helloIgnored'))
+    if (admission.kind === 'refuse') {
+      return step(
+        s,
+        { type: 'publish', subject: admission.replySubject, payload: admission.payload },
+        trace('helloRefused'),
+      )
+    }
+    const token = s.nextToken
+    const { replySubject, clientNoise } = admission
+    const waiting = { ...s.waiting, [token]: { replySubject, clientNoise } }
+    return step({ ...s, nextToken: token + 1, waiting }, { type: 'drawBytes', token, count: SESSION_ID_BYTES })
+  }
+
+export const receiveHello = answerHello(true)
+export const refuseHello = answerHello(false)
+
+export function startSession(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
+  const { token, bytes } = event as Extract<NodeEvent, { type: 'bytesDrawn' }>
+  const { [token]: hello, ...waiting } = s.waiting
+  if (hello === undefined || s.certificatePem === undefined) return unchanged(s)
+  const sessionId = toHex(bytes)
+  const sessions = [...s.sessions, sessionId]
+  const state = { ...s, waiting, sessions, sessionsPeak: Math.max(s.sessionsPeak, sessions.length) }
+  const { primary: primaryHint, certificatePem: nodeCertificatePem } = s
+  const config = s.config.configs.session({ sessionId, ...hello, primaryHint, nodeCertificatePem })
+  return step(state, { type: 'startActor', address: `session/${sessionId}`, kind: 'session', config }, counters(state))
+}
+
+export function sessionEnded(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
+  const { sessionId } = event as Extract<NodeEvent, { type: 'sessionEnded' }>
+  const state = { ...s, sessions: s.sessions.filter((id) => id !== sessionId) }
+  return step(state, counters(state))
+}
+
+const counters = ({ sessions, sessionsPeak }: NodeState): Effect =>
+  send('executor', { type: 'nodeCounters', counters: { sessionsActive: sessions.length, sessionsPeak } })

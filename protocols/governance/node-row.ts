@@ -1,0 +1,34 @@
+// A row of `nodes.info` as it is found in the table: read for its status, rewritten with another one. Everything else in it is kept as it is.
+// Not how a row is first made (node-info.ts). The rule to remember: Pending → Trusted → Retired → Retired with `retired_committed` (CCF facts §13).
+import { DecodeError } from '../codec/bytes.ts'
+import { decodeJsonObject } from '../ledger/tables.ts'
+import type { NodeStanding } from '../requests.ts'
+import { encodeSortedJson, type JsonValue } from './sorted-json.ts'
+
+export interface NodeRow {
+  readonly standing: NodeStanding
+  /** The whole row. */
+  readonly info: { readonly [name: string]: JsonValue }
+}
+
+/** @throws DecodeError when it is no JSON object, or its status is none of CCF's. */
+export function decodeNodeRow(value: Uint8Array): NodeRow {
+  const info = decodeJsonObject(value) as NodeRow['info']
+  const { status } = info
+  if (status === 'Retired') return { standing: info['retired_committed'] === true ? 'RetiredCommitted' : status, info }
+  if (status !== 'Pending' && status !== 'Trusted') throw new DecodeError('unknown status of a node', 0)
+  return { standing: status, info }
+}
+
+/** The row with another standing. A node gets the service's first ledger secret when it becomes Trusted (CCF facts §6.2). */
+export function encodeNodeRow(row: NodeRow, standing: NodeStanding): Uint8Array {
+  switch (standing) {
+    case 'Pending':
+    case 'Retired':
+      return encodeSortedJson({ ...row.info, status: standing })
+    case 'Trusted':
+      return encodeSortedJson({ ledger_secret_seqno: 1, ...row.info, status: standing })
+    case 'RetiredCommitted':
+      return encodeSortedJson({ ...row.info, status: 'Retired', retired_committed: true })
+  }
+}

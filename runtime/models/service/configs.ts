@@ -1,0 +1,81 @@
+// The configurations of a simulated node's actors. Not which actors there are (service.ts).
+import type { ExecutorConfig } from '../../../actors/executor/state.ts'
+import type { NodeConfig } from '../../../actors/node/state.ts'
+import type { ReplicaConfig } from '../../../actors/replica/state.ts'
+import type { App } from '../../../protocols/app.ts'
+import type { Crypto } from '../../../protocols/crypto/crypto.ts'
+import type { NodeId } from '../../../protocols/ids.ts'
+import type { Knobs } from '../../sim/plan.ts'
+import { CURVE, LEDGER_SECRET, type Identities } from './identities.ts'
+
+export interface NodeOptions {
+  readonly nodeId: NodeId
+  /** Nodes it knows when it starts. */
+  readonly peers: readonly NodeId[]
+  /** True of the one node that creates the service. */
+  readonly isFounder: boolean
+  readonly identities: Identities
+  readonly crypto: Crypto
+  readonly apps: readonly App[]
+  readonly knobs: Knobs
+}
+
+export function replicaConfig({ nodeId, knobs }: NodeOptions): ReplicaConfig {
+  const { messageTimeoutMs, electionTimeoutMs, preVoteEnabled, pacing } = knobs
+  const { appendBytesMax, sendAfterBytes, logTailBytesMax } = knobs
+  return {
+    nodeId,
+    messageTimeoutMs,
+    electionTimeoutMs,
+    preVoteEnabled,
+    pacing,
+    tickingFromStart: false,
+    appendBytesMax,
+    sendAfterBytes,
+    logTailBytesMax,
+  }
+}
+
+export function executorConfig({ nodeId, isFounder, identities, crypto, apps, knobs }: NodeOptions): ExecutorConfig {
+  const { setup, serviceKid } = identities
+  return {
+    crypto,
+    nodeId,
+    service: 'sim',
+    softwareVersion: 'sim',
+    serviceCertificatePem: setup.serviceCertificatePem,
+    serviceKid,
+    serviceCurve: CURVE,
+    coseIssuer: '',
+    coseSubject: '',
+    ledgerSecret: LEDGER_SECRET,
+    apps,
+    genesis: isFounder ? { writes: setup.genesis, opening: setup.opening } : undefined,
+    forwardingTimeoutMs: knobs.forwardingTimeoutMs,
+  }
+}
+
+const JOIN_RETRY_MS = 50
+const RETIREMENT_QUERY_MS = 250
+const FAREWELL_MS = 10
+
+export function nodeConfig(options: NodeOptions): NodeConfig {
+  const { nodeId, peers, isFounder, identities } = options
+  const { pkcs8: servicePrivateKey } = identities.serviceKey
+  return {
+    nodeId,
+    peers,
+    founding: isFounder ? { type: 'welcome', servicePrivateKey, ledgerSecret: LEDGER_SECRET } : undefined,
+    joinRetryMs: JOIN_RETRY_MS,
+    retirementQueryMs: RETIREMENT_QUERY_MS,
+    farewellMs: FAREWELL_MS,
+    configs: {
+      replica: replicaConfig(options),
+      executor: () => executorConfig(options),
+      // Stand-ins take whatever they are given: see service.ts.
+      rpc: undefined,
+      channel: () => undefined,
+      session: () => undefined,
+    },
+  }
+}

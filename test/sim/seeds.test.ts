@@ -1,0 +1,86 @@
+// Goal: whole services keep every promise under a swarm of faults, for a fixed dozen of seeds (`concordat sim` runs thousands), and for every
+// plan that once failed. Same plan, same trace hash; another seed, another one.
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { serviceMaker } from '../../runtime/models/service/service.ts'
+import { FAULTS, type Plan } from '../../runtime/sim/plan.ts'
+import { formatPlan, parsePlan } from '../../runtime/sim/plan-file.ts'
+import { runPlan, type RunResult } from '../../runtime/sim/run.ts'
+import { drawPlan } from '../../runtime/sim/swarm.ts'
+
+const planOf = (seed: number, steps = 3000): Plan => drawPlan({ seed, steps, faults: FAULTS })
+const run = (plan: Plan): RunResult => runPlan(plan, serviceMaker())
+
+const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1)
+const SAVED = new URL('./plans/', import.meta.url)
+
+describe('a simulated service', () => {
+  it.each(SEEDS)('keeps its promises (seed %i)', (seed) => {
+    const result = run(planOf(seed))
+    expect(result.violation).toBeUndefined()
+    expect(result.committed).toBeGreaterThan(20)
+  })
+
+  it('keeps them with real cryptography', () => {
+    const result = run({ ...planOf(3, 600), crypto: 'real' })
+    expect(result.violation).toBeUndefined()
+  })
+
+  it('is put through elections, crashes and every kind of fault by these seeds', () => {
+    const plans = SEEDS.map((seed) => planOf(seed))
+    const drawn = new Set(plans.flatMap(({ actions }) => actions.map((action) => action.do)))
+    expect([...drawn].sort()).toEqual(
+      [
+        'burst',
+        'clock',
+        'clog',
+        'crash',
+        'cut',
+        'full-disk',
+        'isolate',
+        'mend',
+        'partition',
+        'slow-disk',
+        'slow-signing',
+        'unclog',
+        'weather',
+      ].sort(),
+    )
+    expect(new Set(plans.flatMap(({ faults }) => faults))).toEqual(new Set(FAULTS))
+  })
+
+  it.each(readdirSync(SAVED).filter((name) => name.endsWith('.sim.json')))('keeps them in %s', (name) => {
+    expect(run(parsePlan(readFileSync(new URL(name, SAVED), 'utf8'), name)).violation).toBeUndefined()
+  })
+})
+
+describe('a run', () => {
+  it('is the same again for the same plan, also after it was a file', () => {
+    const plan = planOf(4)
+    const first = run(plan)
+    expect(run(plan)).toEqual(first)
+    expect(run(parsePlan(formatPlan(plan), 'plan'))).toEqual(first)
+    expect(first.hash).toMatch(/^[0-9a-f]{16}$/)
+  })
+
+  it('is another one for another seed, and for another decision in the same plan', () => {
+    const plan = planOf(4)
+    const { hash } = run(plan)
+    expect(run(planOf(5)).hash).not.toBe(hash)
+    expect(run({ ...plan, seed: plan.seed + 1 }).hash).not.toBe(hash)
+    expect(run({ ...plan, actions: plan.actions.slice(1) }).hash).not.toBe(hash)
+  })
+
+  it('without faults has no election and loses nothing', () => {
+    const plan = drawPlan({ seed: 1, steps: 3000, faults: [], nodes: 3 })
+    expect(plan.actions).toEqual([])
+    expect(run(plan)).toMatchObject({ elections: 0, crashed: 0, violation: undefined })
+  })
+
+  it('with some faults left out has those of the others unchanged', () => {
+    const all = planOf(6)
+    const some = drawPlan({ seed: 6, steps: 3000, faults: ['crash', 'clog'] })
+    const kinds = ['crash', 'clog', 'unclog']
+    expect(some.actions).toEqual(all.actions.filter((action) => kinds.includes(action.do)))
+  })
+})
