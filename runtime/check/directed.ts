@@ -44,6 +44,9 @@ interface Cell {
 }
 
 const PROGRESS_EVERY = 1000
+/** The worst there is, and how many times more often worlds with it are visited. */
+const STALENESS_MAX = 3
+const INTEREST_OF_HARM = 8
 /** Local states, so that two of their numbers make one key. */
 const STATES_MAX = 2 ** 26
 /** Cells of which the least visited is chosen. */
@@ -112,7 +115,7 @@ class DirectedSearch {
       const depth = from.depth + events.length
       const isNew = this.cells.length < CELLS_MAX && depth < DEPTH_MAX && this.#novelty.isNew(world)
       if (!isNew) continue
-      from = { world, parent: from, events, depth, interest: 1 + this.#novelty.stale, visits: 0 }
+      from = { world, parent: from, events, depth, interest: 1 + INTEREST_OF_HARM * this.#novelty.harmful, visits: 0 }
       this.cells.push(from)
       events = []
     }
@@ -165,8 +168,8 @@ class Novelty {
     this.#space = space
   }
 
-  /** Of the world last looked at: the sum of the worst staleness of each link, squared. */
-  stale = 0
+  /** Of the world last looked at: links on which the worst waits. */
+  harmful = 0
 
   /** Takes note of the world. @returns whether there was anything new */
   isNew(world: Int32Array): boolean {
@@ -177,7 +180,7 @@ class Novelty {
       const link = from * places + to
       worst[link] = Math.max(worst[link]!, this.staleness(world[i]!, world))
     }
-    this.stale = worst.reduce((sum, staleness) => sum + staleness * staleness, 0)
+    this.harmful = worst.filter((staleness) => staleness === STALENESS_MAX).length
     let isNew = false
     for (let a = 0; a < places; a++) {
       for (let b = 0; b < places; b++) {

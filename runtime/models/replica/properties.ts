@@ -104,6 +104,33 @@ export const worldProperties: readonly Property<[readonly LocalState[]]>[] = [
       return undefined
     },
   },
+  // Stronger than the specification's, so that a wrong match or a wrong vote shows before it does harm: bugs B1, B3, B4, B5 and F3.
+  ofPairs('what a leader believes to match does', (leader, other) => {
+    const { s } = leader
+    if (leader.value !== 'leader' || other.s.currentView > s.currentView) return undefined
+    const { matchIdx } = s.peers[other.s.config.nodeId] ?? { matchIdx: 0 }
+    return isPrefix(entriesOf(s).slice(0, matchIdx), entriesOf(other.s))
+      ? undefined
+      : `${name(leader)} believes that ${name(other)} matches up to ${matchIdx}`
+  }),
+  // Until a leader has written, its configurations are those that elected it. Who voted may have gone on to a newer view.
+  {
+    name: 'a leader is elected by a quorum of each configuration',
+    broken: (states) => {
+      for (const { value, s } of states) {
+        if (value !== 'leader' || entriesOf(s).at(-1)?.view === s.currentView) continue
+        const isVoter = (node: NodeId): boolean => {
+          const voter = states.find((state) => state.s.config.nodeId === node)?.s
+          if (voter === undefined || voter.currentView !== s.currentView)
+            return (voter?.currentView ?? 0) > s.currentView
+          return voter.votedFor === s.config.nodeId
+        }
+        const wrong = s.configurations.find(({ nodes }) => nodes.filter(isVoter).length * 2 <= nodes.length)
+        if (wrong !== undefined) return `node ${s.config.nodeId} leads without a majority of {${wrong.nodes.join()}}`
+      }
+      return undefined
+    },
+  },
   {
     name: 'ReplicationInv',
     broken: (states) => {

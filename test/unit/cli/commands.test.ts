@@ -56,7 +56,20 @@ describe('usage', () => {
 
   it('of --help and --version is fine', async () => {
     expect((await concordat('--version')).code).toBe(0)
-    for (const command of ['up', 'demo', 'call', 'keygen', 'ledger', 'receipt', 'replay', 'bench']) {
+    for (const command of [
+      'up',
+      'node',
+      'demo',
+      'call',
+      'keygen',
+      'ledger',
+      'receipt',
+      'scenario',
+      'sim',
+      'check',
+      'replay',
+      'bench',
+    ]) {
       const { code, stdout } = await concordat(command, '--help')
       expect(code).toBe(0)
       expect(stdout).toContain(`Usage: concordat ${command}`)
