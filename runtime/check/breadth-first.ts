@@ -49,7 +49,8 @@ export function breadthFirst(model: AnyModel, options: SearchOptions): SearchRes
   const hash: Hash = { low: 0, high: 0 }
   let transitions = 0
   let depth = 0
-  let found: { readonly message: string; readonly from: number; readonly event: Event } | undefined
+  /** `event`: undefined if the initial world is wrong. */
+  let found: { readonly message: string; readonly from: number; readonly event: Event | undefined } | undefined
   let next = new Frontier()
   let parent = -1
 
@@ -62,7 +63,7 @@ export function breadthFirst(model: AnyModel, options: SearchOptions): SearchRes
     if (found !== undefined) return
     transitions++
     const violation = stepViolation ?? properties.violated(world)
-    if (violation !== undefined && event !== undefined) {
+    if (violation !== undefined) {
       found = { message: violation, from: parent, event }
       return
     }
@@ -76,7 +77,7 @@ export function breadthFirst(model: AnyModel, options: SearchOptions): SearchRes
   }
 
   const first = space.initial()
-  take(undefined, first, first.length, undefined)
+  take(undefined, first, first.length, space.initialViolation())
   let number = 0
   while (next.count > 0 && found === undefined && depth < options.depthMax && seen.size < options.statesMax) {
     const level = next
@@ -87,12 +88,13 @@ export function breadthFirst(model: AnyModel, options: SearchOptions): SearchRes
       if (found === undefined && seen.size < options.statesMax) space.successors(world, length, take)
     })
   }
-  const violation =
-    found === undefined
-      ? undefined
-      : { message: found.message, events: [...pathTo(space, canonical, seen, parents, found.from), found.event] }
+  const counterexample = (): Violation | undefined => {
+    if (found === undefined) return undefined
+    if (found.event === undefined) return { message: found.message, events: [] }
+    return named(space, pathTo(space, canonical, seen, parents, found.from), found.message)
+  }
   return {
-    violation: violation === undefined ? undefined : named(space, violation),
+    violation: counterexample(),
     isComplete: found === undefined && next.count === 0,
     states: seen.size,
     transitions,
@@ -105,19 +107,19 @@ export function breadthFirst(model: AnyModel, options: SearchOptions): SearchRes
 }
 
 /**
- * The events of a path were found between representatives, whose places may be renamed from one to the next. Followed from the start with
- * real names, the same path exists: at each step, a successor with the next representative.
+ * The last event was found from a representative, whose places may have other names than those of the run that `pathTo` gives: what is wrong, and
+ * after which event, is found again in the run's own names.
  */
-function named(space: Space, { message, events }: Violation): Violation {
-  // `pathTo` gives events that are already in the names of one run, except the last, which is found again here.
-  const { world, length } = follow(space, events.slice(0, -1))
+function named(space: Space, path: readonly Event[], message: string): Violation {
+  const { world, length } = follow(space, path)
   const properties = new WorldProperties(space)
-  let last: Event | undefined
+  let found: Violation | undefined
   space.successors(world, length, (event, after, _length, violation) => {
     const wrong = violation ?? properties.violated(after)
-    if (last === undefined && wrong !== undefined) last = event
+    if (found === undefined && wrong !== undefined) found = { message: wrong, events: [...path, event] }
   })
-  return { message, events: last === undefined ? events : [...events.slice(0, -1), last] }
+  if (found === undefined) throw new RangeError(`not found again: ${message}`)
+  return found
 }
 
 /** The world after `events`. @throws RangeError if one of them cannot happen. */

@@ -2,7 +2,7 @@
 // A stretch starts from the least visited of a few worlds that were new in some respect when they were found, with a bias of its own, and every new
 // one it comes across becomes a place to start from (Go-Explore: Ecoffet et al., Nature 2021). Links have moods, so that old messages wait
 // while much else happens: that is how a late answer meets a later leader (F1, consensus.md §20).
-// The rule to remember: seed and number of stretches give the run.
+// Now and then all is forgotten and begun anew. The rule to remember: seed and number of stretches give the run.
 import { Prng } from '../prng.ts'
 import { Bias } from './bias.ts'
 import type { Violation } from './breadth-first.ts'
@@ -44,6 +44,8 @@ interface Cell {
 }
 
 const PROGRESS_EVERY = 1000
+/** Stretches after which all cells are forgotten: what a search comes across early decides where it goes, and another beginning may do better. */
+const RESTART_EVERY = 25_000
 /** The worst there is, and how many times more often worlds with it are visited. */
 const STALENESS_MAX = 3
 const INTEREST_OF_HARM = 8
@@ -59,7 +61,8 @@ const CELLS_MAX = 400_000
 export function directed(model: AnyModel, options: DirectedOptions): DirectedResult {
   const search = new DirectedSearch(model, options.seed)
   for (let number = 0; number < options.stretches; number++) {
-    if (number % PROGRESS_EVERY === 0) options.onProgress?.(number, search.cells.length)
+    if (number % RESTART_EVERY === 0) search.restart()
+    if (number % PROGRESS_EVERY === 0) options.onProgress?.(number, search.cells)
     const found = search.stretch(number, options.stepsMax)
     if (found === undefined) continue
     const violation = shrink(model, found.events, found.message)
@@ -73,7 +76,8 @@ class DirectedSearch {
   readonly #properties: WorldProperties
   readonly #random: Prng
   readonly #novelty: Novelty
-  readonly cells: Cell[] = []
+  #cells: Cell[] = []
+  #cellsBefore = 0
   #steps = 0
 
   constructor(model: AnyModel, seed: number) {
@@ -81,15 +85,25 @@ class DirectedSearch {
     this.#properties = new WorldProperties(this.#space)
     this.#random = new Prng(seed)
     this.#novelty = new Novelty(this.#space)
+  }
+
+  restart(): void {
+    this.#cellsBefore += this.#cells.length
+    this.#novelty.forget()
     const world = this.#space.initial()
-    this.cells.push({ world, parent: undefined, events: [], depth: 0, interest: 1, visits: 0 })
+    this.#cells = [{ world, parent: undefined, events: [], depth: 0, interest: 1, visits: 0 }]
     this.#novelty.isNew(world)
+  }
+
+  /** Found so far, those forgotten included. */
+  get cells(): number {
+    return this.#cellsBefore + this.#cells.length
   }
 
   summary = (stretches: number) => ({
     stretches,
     steps: this.#steps,
-    cells: this.cells.length,
+    cells: this.cells,
     localStates: this.#space.states.size,
     edges: this.#space.edges,
     goals: this.#properties.goals,
@@ -113,19 +127,19 @@ class DirectedSearch {
       world = next.world
       bias.maybeChangeMood()
       const depth = from.depth + events.length
-      const isNew = this.cells.length < CELLS_MAX && depth < DEPTH_MAX && this.#novelty.isNew(world)
+      const isNew = this.#cells.length < CELLS_MAX && depth < DEPTH_MAX && this.#novelty.isNew(world)
       if (!isNew) continue
       from = { world, parent: from, events, depth, interest: 1 + INTEREST_OF_HARM * this.#novelty.harmful, visits: 0 }
-      this.cells.push(from)
+      this.#cells.push(from)
       events = []
     }
     return undefined
   }
 
   #choose(random: Prng): Cell {
-    let best = this.cells[random.integer(0, this.cells.length - 1)]!
+    let best = this.#cells[random.integer(0, this.#cells.length - 1)]!
     for (let i = 1; i < TOURNAMENT; i++) {
-      const other = this.cells[random.integer(0, this.cells.length - 1)]!
+      const other = this.#cells[random.integer(0, this.#cells.length - 1)]!
       if (other.visits / other.interest < best.visits / best.interest) best = other
     }
     return best
@@ -157,7 +171,7 @@ function pathTo(cell: Cell): Event[] {
  */
 class Novelty {
   readonly #space: Space
-  readonly #known = new HashTable()
+  #known = new HashTable()
   readonly #looks = new Map<string, number>()
   readonly #numbers: number[] = []
   readonly #staleness: (Map<number, number> | undefined)[] = []
@@ -170,6 +184,10 @@ class Novelty {
 
   /** Of the world last looked at: links on which the worst waits. */
   harmful = 0
+
+  forget(): void {
+    this.#known = new HashTable()
+  }
 
   /** Takes note of the world. @returns whether there was anything new */
   isNew(world: Int32Array): boolean {

@@ -87,6 +87,15 @@ export class Space {
     return world
   }
 
+  /** What is wrong with a place before anything has happened. */
+  initialViolation(): string | undefined {
+    for (const state of this.model.initial) {
+      const problem = this.#wrong(state, state)
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  }
+
   statesOf(world: ArrayLike<number>): unknown[] {
     return Array.from({ length: this.places }, (_, place) => this.states.value(world[place]!))
   }

@@ -166,9 +166,11 @@ export function describe(message: ConsensusMessage): string {
 /** Late messages that still count: a refusal that understates what its sender holds by now (F1, B3), a vote of a view that is over (F2). */
 function staleness(message: ConsensusMessage, sender: LocalState, receiver: LocalState): number {
   if (message.type === 'AppendEntriesResponse' && !message.success && message.lastLogIdx < lastIdx(sender.s)) return 3
-  // It tells of commits beyond what it carries, to a node whose log goes on beyond it.
-  const isShort = message.type === 'AppendEntries' && message.idx < lastIdx(receiver.s)
-  if (isShort && message.leaderCommitIdx > message.idx) return 3
+  // It tells of a commit beyond what it carries, where the two logs differ.
+  if (message.type === 'AppendEntries' && message.leaderCommitIdx > message.idx) {
+    const [theirs, ours] = [sender, receiver].map(({ s }) => termAt(s, message.leaderCommitIdx))
+    if (ours !== 0 && ours !== theirs) return 3
+  }
   const isVote = message.type === 'RequestVote' || message.type === 'RequestVoteResponse'
   return isVote && (message.view < receiver.s.currentView || message.view < sender.s.currentView) ? 2 : 0
 }

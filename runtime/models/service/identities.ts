@@ -84,7 +84,9 @@ function makeIdentities(crypto: Crypto, nodes: number, apps: readonly App[]): Id
     curve: CURVE,
     serviceKey,
     nodes: nodeKeys.map(({ spki }, i) => ({ spki, encryptionPublicKeyPem: 'none', address: `sim:${i}` })),
-    members: members.map((certificatePem, i) => (i === 0 ? { certificatePem, data: { is_operator: true } } : { certificatePem })),
+    members: members.map((certificatePem, i) =>
+      i === 0 ? { certificatePem, data: { is_operator: true } } : { certificatePem },
+    ),
     users: [{ certificatePem: user }],
     apps,
     nowSeconds: VALID_FROM,

@@ -94,7 +94,7 @@ export class SimService implements Service {
   }
 
   get serving(): readonly NodeId[] {
-    return this.nodeIds.filter((id) => this.#serving.has(id))
+    return this.nodeIds.filter((id) => this.#serving.has(id) && this.sim.node(id).running)
   }
 
   #create(nodeId: NodeId, peers: readonly NodeId[], isFounder: boolean): void {
@@ -118,6 +118,11 @@ export class SimService implements Service {
     this.#create(nodeId, this.serving, false)
     this.#begin(nodeId)
     return nodeId
+  }
+
+  isStranded(nodeId: NodeId): boolean {
+    const state = this.sim.stateOf(nodeId, 'node') as MachineState<unknown>
+    return state.value === 'pending' && !this.#nodes.get(nodeId)!.peers.some((peer) => this.serving.includes(peer))
   }
 
   registration(nodeId: NodeId): Uint8Array {
