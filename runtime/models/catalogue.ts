@@ -3,6 +3,13 @@
 import type { AnyModel } from '../check/model.ts'
 import { eraseModel, NETWORKS } from '../check/model.ts'
 import type { Event } from '../check/space.ts'
+import { EXECUTOR_MODEL_DEFAULTS, executorModel, type ExecutorModelOptions } from './executor/model.ts'
+import {
+  LEDGER_WRITER_MODEL_DEFAULTS,
+  ledgerWriterModel,
+  type LedgerWriterModelOptions,
+} from './ledger-writer/model.ts'
+import { NODE_MODEL_DEFAULTS, nodeModel, type NodeModelOptions } from './node/model.ts'
 import { REPLICA_MODEL_DEFAULTS, replicaModel, type ReplicaModelOptions } from './replica/model.ts'
 import { toScenario } from './replica/to-scenario.ts'
 
@@ -31,5 +38,23 @@ export const MODELS: Readonly<Record<string, CheckableModel>> = {
     build: (bounds) => eraseModel(replicaModel(asReplica(bounds))),
     toScenario: (bounds, events, title) =>
       toScenario(replicaModel(asReplica(bounds)), asReplica(bounds), events, title),
+  },
+  'ledger-writer': {
+    about: 'one ledger writer over a disk that flushes in any order, fails, and loses what was not flushed in a crash',
+    defaults: { ...LEDGER_WRITER_MODEL_DEFAULTS },
+    words: {},
+    build: (bounds) => eraseModel(ledgerWriterModel(bounds as unknown as LedgerWriterModelOptions)),
+  },
+  node: {
+    about: 'nodes of a replica, a ledger writer and a disk each: what is committed is durable on a majority',
+    defaults: { ...NODE_MODEL_DEFAULTS },
+    words: { network: NETWORKS },
+    build: (bounds) => eraseModel(nodeModel(bounds as unknown as NodeModelOptions)),
+  },
+  executor: {
+    about: 'two executors over a log that elects, cuts and commits: answers, signatures and the store agree with it',
+    defaults: { ...EXECUTOR_MODEL_DEFAULTS },
+    words: {},
+    build: (bounds) => eraseModel(executorModel(bounds as unknown as ExecutorModelOptions)),
   },
 }
