@@ -137,6 +137,10 @@ function refuseBeforeHandler(
       return refuse(request, 503, 'TooManyPendingTransactions', 'Too many transactions wait for commit.')
     }
   }
+  // Found by simulation: while no primary is known, a backup must not show a sender a state from before its own writes.
+  if (!isPrimary(s) && s.origins[batch.origin] !== undefined) {
+    return refuse(request, 503, 'PrimaryNotFound', 'The primary that holds what this session wrote is not known.')
+  }
   if (!open) return refuse(request, 404, 'FrontendNotOpen', 'The service is not open.')
   let allowed = authorised.get(endpoint)
   if (allowed === undefined) {

@@ -31,7 +31,12 @@ export class WorldProperties {
     for (const { name, isReached } of goals) {
       if (this.goals.get(name) === false && isReached(states)) this.goals.set(name, true)
     }
-    if (getsOn === undefined || getsOn(states, this.#space.aliveIn(world))) return undefined
+    if (getsOn === undefined) return undefined
+    try {
+      if (getsOn(states, this.#space.aliveIn(world))) return undefined
+    } catch (error) {
+      return `no dead end: on the way on, ${String(error)}`
+    }
     return 'no dead end: with every message lost and no more faults, the living places cannot get on'
   }
 }

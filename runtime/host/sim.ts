@@ -2,18 +2,20 @@
 // Sends between nodes go straight to the receiving actor: the sealed channel is left out here and tested by itself.
 // The rule to remember: one seed, one run. Everything random is drawn from streams forked from it; the trace hash proves it.
 import type { Address, AnyActorDefinition, Envelope, Message } from '../../actors/actor.ts'
-import { splitAddress } from '../../actors/actor.ts'
-import type { Effect, LifecycleStage, SignItem, SigningKeyName } from '../../actors/effects.ts'
+import type { Effect, LifecycleStage, SigningKeyName } from '../../actors/effects.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { Prng } from '../prng.ts'
 import { EventQueue } from './event-queue.ts'
-import { Kernel, type OuterEffect } from './kernel.ts'
+import { Kernel } from './kernel.ts'
 import { SimClock } from './sim-clock.ts'
 import { SimDisk } from './sim-disk.ts'
 import { SimNetwork, type Weather } from './sim-network.ts'
+import { SimPerformer, type SimNode } from './sim-performer.ts'
 import { TimerTable } from './timer-table.ts'
 import { TraceHash } from './trace-hash.ts'
+
+export type { SimNode } from './sim-performer.ts'
 
 export interface SimFaults extends Weather {
   /** Time an fsync takes, ms: uniform. */
@@ -54,26 +56,10 @@ export interface SimOptions {
 
 export type SimObserver = (node: SimNode, envelope: Envelope, effects: readonly Effect[], state: string) => void
 
-export interface SimNode {
-  readonly id: string
-  /** `n0`, `n1`, … in order of creation: short, and the same whatever the keys are. */
-  readonly name: string
-  readonly kernel: Kernel
-  readonly timers: TimerTable
-  readonly clock: SimClock
-  /** Virtual ms: what every node's clock is wrong about. */
-  readonly virtualNow: () => number
-  readonly disk: SimDisk
-  readonly keys: Map<string, Uint8Array>
-  /** Its own streams, so that one node's draws do not shift another's. */
-  readonly prng: Prng
-  /** Undefined: as the simulation's. */
-  signMs: readonly [number, number] | undefined
-  running: boolean
-}
-
 /** Virtual time begins here (2026-01-01T00:00:00Z), so that dates in signatures are plausible and the same in every run. */
 const EPOCH_MS = Date.UTC(2026, 0, 1)
+
+const ignore = (): void => undefined
 
 export class Simulation {
   readonly network: SimNetwork
@@ -82,21 +68,30 @@ export class Simulation {
   readonly #nodes = new Map<string, SimNode>()
   readonly #root: Prng
   readonly #trace = new TraceHash()
-  readonly #tolerant: ReadonlySet<Address>
-  /** Addresses split once: they are few and long. */
-  readonly #routes = new Map<Address, ReturnType<typeof splitAddress>>()
+  readonly #performer: SimPerformer
   #now = 0
   #steps = 0
 
   constructor(options: SimOptions) {
     this.#options = options
     this.#root = new Prng(options.seed)
-    this.#tolerant = new Set(options.tolerant)
     this.network = new SimNetwork({
       weather: options.faults,
       prng: this.#root.fork('network'),
       now: () => this.#now,
       at: (timeMs, callback) => this.#queue.push(timeMs, callback),
+    })
+    this.#performer = new SimPerformer({
+      crypto: options.crypto,
+      network: this.network,
+      fsyncMs: options.faults.fsyncMs,
+      signMs: options.faults.signMs,
+      tolerant: new Set(options.tolerant),
+      onLifecycle: options.onLifecycle ?? ignore,
+      nodeOf: (id) => this.#nodes.get(id),
+      after: (delayMs, callback) => this.after(delayMs, callback),
+      post: (node, from, to, event) => this.#post(node, from, to, event),
+      drain: (node) => this.#drain(node),
     })
   }
 
@@ -150,8 +145,8 @@ export class Simulation {
         now: () => clock.now(),
         checkInvariants: true,
         performer: {
-          perform: (from, effect) => this.#perform(node, from, effect),
-          appendDurably: (from, effect, whenDurable) => this.#append(node, from, effect.records, whenDurable),
+          perform: (from, effect) => this.#performer.perform(node, from, effect),
+          appendDurably: (from, effect, whenDurable) => this.#performer.append(node, from, effect.records, whenDurable),
           forget: (address) => node.timers.forget(address),
         },
         observe: (envelope, effects, state) => this.#observe(node, envelope, effects, state),
@@ -268,106 +263,5 @@ export class Simulation {
   #drain(node: SimNode): void {
     // A step may crash its own node through `observe`; its mailbox dies with it.
     while (node.running && node.kernel.backlog > 0) node.kernel.drain(1)
-  }
-
-  #later(node: SimNode, delayMs: number, to: Address, event: Message): void {
-    this.after(delayMs, () => this.#post(node, 'host', to, event))
-  }
-
-  #append(node: SimNode, from: Address, records: readonly LogRecord[], whenDurable?: () => void): void {
-    const { disk } = node
-    if (disk.full) {
-      this.#later(node, 0, from, { type: 'ledgerFailed', reason: 'ENOSPC: no space left on device' } as Message)
-      return
-    }
-    disk.append(records)
-    if (whenDurable === undefined) return
-    const [low, high] = disk.fsyncMs ?? this.#options.faults.fsyncMs
-    const { delayMs, end } = disk.sync(this.#now, node.prng.integer(low, high))
-    this.after(delayMs, () => {
-      if (!node.running) return
-      end()
-      whenDurable()
-      this.#drain(node)
-    })
-  }
-
-  #perform(node: SimNode, from: Address, effect: OuterEffect): void {
-    const { disk, prng } = node
-    switch (effect.type) {
-      case 'send':
-        this.#transmit(node, from, effect)
-        return
-      case 'setTimer': {
-        const [low, high] = effect.afterMs
-        node.timers.set(from, effect.name, prng.integer(Math.round(low), Math.round(high)))
-        return
-      }
-      case 'cancelTimer':
-        node.timers.cancel(from, effect.name)
-        return
-      case 'append':
-        this.#append(node, from, effect.records)
-        return
-      case 'truncate':
-        disk.truncate(effect.after)
-        return
-      case 'markCommitted':
-        disk.committed = effect.seqno
-        return
-      case 'readLedger': {
-        const signature = disk.signatureAfter(effect.seqno)
-        const entry = disk.at(effect.seqno)?.bytes
-        const found = { entry, signatureSeqno: signature?.seqno, signatureEntry: signature?.bytes }
-        this.#later(node, 1, from, { type: 'ledgerRead', token: effect.token, ...found } as Message)
-        return
-      }
-      case 'readEntries': {
-        const records = disk.readBack(effect.from, effect.to, effect.bytesMax)
-        this.#later(node, 1, from, { type: 'entriesRead', token: effect.token, records } as Message)
-        return
-      }
-      case 'sign': {
-        const signatures = effect.items.map((item) => this.#sign(node, item))
-        const [low, high] = node.signMs ?? this.#options.faults.signMs
-        const signed = { type: 'signed', token: effect.token, signatures }
-        this.#later(node, prng.integer(low, high), from, signed)
-        return
-      }
-      case 'drawBytes': {
-        const bytes = prng.bytes(effect.count)
-        this.#later(node, 0, from, { type: 'bytesDrawn', token: effect.token, bytes } as Message)
-        return
-      }
-      case 'installKey':
-        node.keys.set(effect.name, effect.pkcs8)
-        return
-      case 'lifecycle':
-        this.#options.onLifecycle?.(node, effect.stage)
-        return
-      case 'publish':
-      case 'trace':
-    }
-  }
-
-  #sign(node: SimNode, { key, hash, message, format }: SignItem): Uint8Array {
-    const pkcs8 = node.keys.get(key)
-    if (pkcs8 === undefined) throw new RangeError(`node ${node.name} has no key '${key}'`)
-    return this.#options.crypto.signEcdsa(pkcs8, hash, message, format)
-  }
-
-  #transmit(node: SimNode, from: Address, effect: Extract<Effect, { readonly type: 'send' }>): void {
-    let route = this.#routes.get(effect.to)
-    if (route === undefined) {
-      route = splitAddress(effect.to)
-      this.#routes.set(effect.to, route)
-    }
-    const { actor } = route
-    const target = route.node === undefined ? undefined : this.#nodes.get(route.node)
-    if (target === undefined) return
-    const sender = `${from}@${node.id}`
-    this.network.transmit(node.name, target.name, this.#tolerant.has(actor), () =>
-      this.#post(target, sender, actor, effect.message),
-    )
   }
 }

@@ -127,10 +127,11 @@ export class Clients {
     const session: Session = { client: 0, node: nodeId, view: 0, written: 0 }
     for (let sent = 0; sent < requests; sent += BURST_BATCH) {
       const count = Math.min(BURST_BATCH, requests - sent)
-      const questions = Array.from(
-        { length: count },
-        (): Question => ({ kind: 'write', key: KEYS[client.prng.integer(0, KEYS.length - 1)]!, number: sent }),
-      )
+      const questions = Array.from({ length: count }, (): Question => ({
+        kind: 'write',
+        key: KEYS[client.prng.integer(0, KEYS.length - 1)]!,
+        number: sent,
+      }))
       this.#submit(client, session, questions)
     }
   }

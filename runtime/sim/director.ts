@@ -12,8 +12,6 @@ export interface DirectorOptions {
   readonly service: Service
   readonly clients: Clients
   readonly operator: Operator
-  /** Called after a fresh node was started. */
-  readonly onAdded: (nodeId: NodeId) => void
   /** Called after a node was stopped. */
   readonly onCrash: (nodeId: NodeId) => void
 }
@@ -104,7 +102,7 @@ export class Director {
         return
       }
       case 'add-node':
-        this.#options.onAdded(this.#options.operator.add())
+        this.#options.operator.add()
         return
       case 'remove-node':
         this.#remove(this.#target(action.node))
@@ -152,9 +150,7 @@ export class Director {
   /** Every configuration that any running node believes in. */
   #configurations(): readonly Configuration[] {
     const { service } = this.#options
-    return service.nodeIds.flatMap((id) =>
-      service.sim.node(id).running ? service.replicaOf(id).s.configurations : [],
-    )
+    return service.nodeIds.flatMap((id) => (service.sim.node(id).running ? service.replicaOf(id).s.configurations : []))
   }
 
   /**
@@ -166,7 +162,8 @@ export class Director {
     const working = new Set(this.working().filter((id) => id !== stopped))
     const leaving = new Set([...operator.removing, removed])
     return this.#configurations().every(({ nodes }) => {
-      const isMajority = (left: readonly NodeId[]): boolean => left.filter((id) => working.has(id)).length * 2 > left.length
+      const isMajority = (left: readonly NodeId[]): boolean =>
+        left.filter((id) => working.has(id)).length * 2 > left.length
       return isMajority(nodes) && isMajority(nodes.filter((id) => !(leaving.has(id) && working.has(id))))
     })
   }

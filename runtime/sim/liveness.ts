@@ -5,12 +5,13 @@ import type { Clients } from './clients.ts'
 import type { Director } from './director.ts'
 import type { History, Operation } from './history.ts'
 import type { Operator } from './operator.ts'
+import type { Knobs } from './plan.ts'
 import type { Service } from './service.ts'
 import type { NodeSight, World } from './world.ts'
 
 const NAME = 'liveness'
-/** Generous: a hundred elections of the slowest setting. */
-const BOUND_MS = 100_000
+/** Generous: a hundred elections, and time for what does not depend on them. */
+export const progressBoundMs = ({ electionTimeoutMs }: Knobs): number => 10_000 + 100 * electionTimeoutMs
 /** A write that was sent to a leader about to fall is sent again. */
 const RETRY_MS = 2000
 /** Answers that are still due arrive within the longest forwarding time-out, on a clock that was slow when it was set. */
@@ -24,10 +25,12 @@ export interface LivenessOptions {
   readonly clients: Clients
   readonly operator: Operator
   readonly history: History
+  /** Virtual ms for each of the things required. */
+  readonly boundMs: number
 }
 
 export function requireProgress(options: LivenessOptions): void {
-  writeFresh(options, options.service.sim.nowMs + BOUND_MS)
+  writeFresh(options, options.service.sim.nowMs + options.boundMs)
   requireSettledMembership(options)
   requireAgreement(options)
   askAboutThePast(options)
@@ -37,23 +40,24 @@ export function requireProgress(options: LivenessOptions): void {
 
 /** What the operator wants is so: added nodes are members, removed ones have stopped by themselves. */
 function requireSettledMembership(options: LivenessOptions): void {
-  const { world, service, operator } = options
+  const { world, service, operator, boundMs } = options
   const { sim } = service
-  const removed = (): NodeSight[] => world.nodes.filter(({ id }) => operator.removed.includes(id) && sim.node(id).running)
+  const removed = (): NodeSight[] =>
+    world.nodes.filter(({ id }) => operator.removed.includes(id) && sim.node(id).running)
   const isSettled = (): boolean => operator.adding.length + operator.removing.length + removed().length === 0
-  if (sim.run(BOUND_MS, isSettled)) return
+  if (sim.run(boundMs, isSettled)) return
   const names = (ids: readonly string[]): string => ids.map((id) => sim.node(id).name).join(',')
   const facts = [
     `to add ${names(operator.adding)}`,
     `to remove ${names(operator.removing)}`,
     `removed and running ${names(removed().map(({ id }) => id))}`,
   ]
-  world.fail('membership', `${BOUND_MS} ms later: ${facts.join('; ')}: ${describe(options)}`)
+  world.fail('membership', `${boundMs} ms later: ${facts.join('; ')}: ${describe(options)}`)
 }
 
 /** Nothing is under way any more, and every working node holds the same. */
 function requireAgreement(options: LivenessOptions): void {
-  const { world, service, director } = options
+  const { world, service, director, boundMs } = options
   const working = director.working().filter((id) => world.committed.members.includes(id))
   const agreed = (): boolean =>
     working.every((id) => {
@@ -62,24 +66,24 @@ function requireAgreement(options: LivenessOptions): void {
       const { last } = world.committed
       return s.log.end - 1 === last && executor.summary.committed.seqno === last && executor.signing === undefined
     })
-  if (service.sim.run(BOUND_MS, agreed)) return
-  world.fail(NAME, `${BOUND_MS} ms later, nodes have not committed the same: ${describe(options)}`)
+  if (service.sim.run(boundMs, agreed)) return
+  world.fail(NAME, `${boundMs} ms later, nodes have not committed the same: ${describe(options)}`)
 }
 
 /** Returns when a write is committed that was asked for after the faults. */
 function writeFresh(options: LivenessOptions, end: number): void {
-  const { world, service, director, clients } = options
+  const { world, service, director, clients, boundMs } = options
   const { sim } = service
   while (sim.nowMs < end) {
     sim.run(end - sim.nowMs, () => director.primary() !== undefined)
     const primary =
-      director.primary() ?? world.fail(NAME, `no leader ${BOUND_MS} ms after the faults ended: ${describe(options)}`)
+      director.primary() ?? world.fail(NAME, `no leader ${boundMs} ms after the faults ended: ${describe(options)}`)
     const write = clients.send(primary, { kind: 'write', key: 'last', number: 1 })
     const isCommitted = (): boolean =>
       write.txId !== undefined && world.committed.at(write.txId.seqno)?.view === write.txId.view
     if (sim.run(RETRY_MS, isCommitted)) return
   }
-  world.fail(NAME, `no write committed ${BOUND_MS} ms after the faults ended: ${describe(options)}`)
+  world.fail(NAME, `no write committed ${boundMs} ms after the faults ended: ${describe(options)}`)
 }
 
 function askAboutThePast({ world, service, director, clients, history }: LivenessOptions): void {
@@ -101,7 +105,10 @@ function askAboutThePast({ world, service, director, clients, history }: Livenes
   const refused = asked.find(({ outcome }) => outcome !== 'done')
   if (refused === undefined) return
   const { name, question, session, answer } = refused
-  world.fail('answers', `${question.kind} ${name} of a committed transaction, on ${sim.node(session.node).name}: ${answer}`)
+  world.fail(
+    'answers',
+    `${question.kind} ${name} of a committed transaction, on ${sim.node(session.node).name}: ${answer}`,
+  )
 }
 
 function describe({ service }: LivenessOptions): string {

@@ -15,6 +15,8 @@ export interface OperatorOptions {
   readonly prng: Prng
   /** As the committed ledger says. */
   readonly members: () => readonly NodeId[]
+  /** Called after a fresh node was started. */
+  readonly onAdded: (nodeId: NodeId) => void
 }
 
 /** Virtual ms between two requests for the same change. */
@@ -32,10 +34,10 @@ export class Operator {
   }
 
   /** Starts a fresh node and lets it in. */
-  add(): NodeId {
+  add(): void {
     const node = this.#options.service.addNode()
+    this.#options.onAdded(node)
     this.#want(node, 'add')
-    return node
   }
 
   /** Nothing happens unless the node is a member by the committed ledger. */
@@ -74,18 +76,31 @@ export class Operator {
   #ask(node: NodeId, change: 'add' | 'remove'): void {
     // What was wanted later counts.
     if (this.#wanted.get(node) !== change || this.#isSettled(node)) return
+    const { service } = this.#options
+    if (change === 'add' && service.isStranded(node)) return this.#replace(node)
+    this.#request(node, change)
+    service.sim.after(RETRY_MS, () => this.#ask(node, change))
+  }
+
+  #request(node: NodeId, change: 'add' | 'remove'): void {
     const { service, prng, client } = this.#options
     const { serving } = service
-    if (serving.length > 0) {
-      const asked = serving[prng.integer(0, serving.length - 1)]!
-      const path = `/node/network/nodes/${node}`
-      const request: AppRequest =
-        change === 'add'
-          ? { id: 0, verb: 'PUT', path, body: service.registration(node) }
-          : { id: 0, verb: 'DELETE', path, body: EMPTY }
-      service.submit(asked, client, { as: 'operator', token: ++this.#token, activeView: 0, requests: [request] })
-    }
-    service.sim.after(RETRY_MS, () => this.#ask(node, change))
+    if (serving.length === 0) return
+    const asked = serving[prng.integer(0, serving.length - 1)]!
+    const path = `/node/network/nodes/${node}`
+    const request: AppRequest =
+      change === 'add'
+        ? { id: 0, verb: 'PUT', path, body: service.registration(node) }
+        : { id: 0, verb: 'DELETE', path, body: EMPTY }
+    service.submit(asked, client, { as: 'operator', token: ++this.#token, activeView: 0, requests: [request] })
+  }
+
+  /** All the nodes it was told of when it started are gone: another is started in its place, and told of those that serve now. */
+  #replace(node: NodeId): void {
+    this.#options.service.sim.stop(node)
+    this.#wanted.delete(node)
+    this.#request(node, 'remove')
+    this.add()
   }
 
   receive(message: Message): void {

@@ -10,7 +10,7 @@ import { Clients } from './clients.ts'
 import { Director } from './director.ts'
 import { History } from './history.ts'
 import { Operator } from './operator.ts'
-import { requireProgress } from './liveness.ts'
+import { progressBoundMs, requireProgress } from './liveness.ts'
 import type { Action, Fault, Plan } from './plan.ts'
 import type { Service, ServiceMaker } from './service.ts'
 import { BrokenPromise, CommittedLog, type Checker, type NodeSight, type Violation, type World } from './world.ts'
@@ -112,12 +112,12 @@ class Run implements World {
       client: clients.count + 1,
       prng: new Prng(seed).fork('operator'),
       members: () => this.committed.members,
+      onAdded: (id) => this.#track(id),
     })
     this.#director = new Director({
       service: this.#service,
       clients: this.#clients,
       operator: this.#operator,
-      onAdded: (id) => this.#track(id),
       onCrash: (id) => {
         const node = this.#byId.get(id)!
         node.isRunning = false
@@ -186,6 +186,7 @@ class Run implements World {
       clients: this.#clients,
       operator: this.#operator,
       history: this.#history,
+      boundMs: progressBoundMs(this.#plan.knobs),
     })
     this.#checkers.forEach((checker) => checker.onEnd?.())
   }

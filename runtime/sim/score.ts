@@ -51,11 +51,14 @@ function facts(message: Message): string {
       return (m.requests ?? []).map(({ verb, path }) => `${verb} ${path}`).join(', ')
     case 'executed':
     case 'forwarded':
-      return (m.responses ?? []).map(({ status, txId }) => (txId ? `${status} ${txId.view}.${txId.seqno}` : status)).join(', ')
+      return (m.responses ?? [])
+        .map(({ status, txId }) => (txId ? `${status} ${txId.view}.${txId.seqno}` : status))
+        .join(', ')
     default:
   }
   if (m.records !== undefined) return stretch(m.records)
-  if (m.summary !== undefined) return `@${m.summary.view} last ${m.summary.lastSeqno} commit ${m.summary.committed.seqno}`
+  if (m.summary !== undefined)
+    return `@${m.summary.view} last ${m.summary.lastSeqno} commit ${m.summary.committed.seqno}`
   if (m.seqno !== undefined) return String(m.seqno)
   return m.view === undefined ? '' : `@${m.view}`
 }

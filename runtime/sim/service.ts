@@ -27,6 +27,8 @@ export interface Service {
   submit(nodeId: string, client: number, submission: Submission): void
   /** Starts a fresh node, which knows those that serve. It takes part once it is registered. */
   addNode(): NodeId
+  /** True if the node has not joined, and no node that it knows serves any more. */
+  isStranded(nodeId: NodeId): boolean
   /** What the operator registers the node with. */
   registration(nodeId: NodeId): Uint8Array
 }

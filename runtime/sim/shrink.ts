@@ -101,8 +101,10 @@ const without = (actions: readonly Action[], from: number, count: number): Actio
   ...actions.slice(from + count),
 ]
 
-const fewerNodes = (nodes: number) => (plan: Plan): Plan =>
-  nodes >= plan.nodes ? plan : { ...plan, nodes, actions: plan.actions.filter((action) => isAmong(action, nodes)) }
+const fewerNodes =
+  (nodes: number) =>
+  (plan: Plan): Plan =>
+    nodes >= plan.nodes ? plan : { ...plan, nodes, actions: plan.actions.filter((action) => isAmong(action, nodes)) }
 
 /** True if the action speaks of the first `nodes` nodes only. */
 function isAmong(action: Action, nodes: number): boolean {
@@ -122,6 +124,6 @@ const SIMPLER: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, weather: { ...plan.weather, delayMs: CALM.delayMs } }),
   (plan) => ({ ...plan, knobs: USUAL_KNOBS }),
   (plan) => ({ ...plan, clients: { ...plan.clients, count: 0 } }),
-  (plan) => ({ ...plan, clients: { ...plan.clients, count: 1, batchMax: 1 } }),
+  (plan) => ({ ...plan, clients: { ...plan.clients, count: Math.min(1, plan.clients.count), batchMax: 1 } }),
   (plan) => ({ ...plan, steps: Math.floor((plan.steps * 3) / 4) }),
 ]

@@ -4,22 +4,31 @@
 import { CALM, type SimFaults } from '../host/sim.ts'
 import type { Weather } from '../host/sim-network.ts'
 import { Prng } from '../prng.ts'
-import { FAULTS, PLAN_FORMAT, type Action, type ClientHabits, type Fault, type Knobs, type Plan, type Target } from './plan.ts'
+import {
+  FAULTS,
+  PLAN_FORMAT,
+  type Action,
+  type ClientHabits,
+  type Fault,
+  type Knobs,
+  type Plan,
+  type Target,
+} from './plan.ts'
 
 export interface SwarmOptions {
   readonly seed: number
   readonly steps: number
   /** Undefined: drawn. */
   readonly nodes?: number | undefined
-  /** What may be drawn. */
-  readonly faults: readonly Fault[]
+  /** Exactly these; undefined: a random half of all. */
+  readonly faults?: readonly Fault[] | undefined
   readonly crypto?: Plan['crypto']
 }
 
 export function drawPlan({ seed, steps, nodes, faults, crypto = 'fast' }: SwarmOptions): Plan {
   const root = new Prng(seed)
   const count = nodes ?? pick(root.fork('nodes'), [3, 3, 3, 3, 5, 5, 5, 4, 2, 1, 7])
-  const kinds = FAULTS.filter((fault) => faults.includes(fault) && root.fork(`has ${fault}`).chance(1, 2))
+  const kinds = FAULTS.filter((fault) => faults?.includes(fault) ?? root.fork(`has ${fault}`).chance(1, 2))
   const weather = (prng: Prng): Weather => drawWeather(prng, kinds)
   const actions = [
     ...kinds.flatMap((fault) => DRAW[fault]({ prng: root.fork(fault), nodes: count, steps })),
@@ -166,7 +175,9 @@ const DRAW: Readonly<Record<Fault, (draw: Draw) => Action[]>> = {
       })
     }),
   clock: (draw) =>
-    within(draw, 3000, (at) => [{ at, do: 'clock', node: node(draw), percent: pick(draw.prng, [25, 50, 80, 100, 125, 200, 400]) }]),
+    within(draw, 3000, (at) => [
+      { at, do: 'clock', node: node(draw), percent: pick(draw.prng, [25, 50, 80, 100, 125, 200, 400]) },
+    ]),
   crash: (draw) => within(draw, 4000, (at) => [{ at, do: 'crash', node: target(draw) }]),
   'slow-disk': (draw) =>
     within(draw, 3000, (at) => {
@@ -189,12 +200,19 @@ const DRAW: Readonly<Record<Fault, (draw: Draw) => Action[]>> = {
     within(draw, 3000, (at) => [{ at, do: 'burst', node: target(draw), requests: pick(draw.prng, [20, 100, 400]) }]),
   reconfiguration: (draw) => {
     let created = draw.nodes
-    return within(draw, 2000, (at) => {
-      const removed: Target = draw.prng.chance(1, 4) ? 'primary' : draw.prng.integer(0, created - 1)
-      const add: Action[] = created < NODES_CREATED_MAX && draw.prng.chance(2, 3) ? [{ at, do: 'add-node' }] : []
-      const isSwap = draw.prng.chance(1, 2)
-      created += add.length
-      return add.length === 0 || isSwap ? [...add, { at, do: 'remove-node', node: removed }] : add
+    return within(draw, 800, (at) => {
+      const { prng } = draw
+      const added = Math.min(pick(prng, [0, 1, 1, 2, 3]), NODES_CREATED_MAX - created)
+      const removed = pick(prng, added === 0 ? [1, 2] : [0, 1, 2])
+      created += added
+      return [
+        // Several that catch up together come in by one configuration, which overlaps little with the one before.
+        ...Array.from({ length: added }, (): Action => ({ at, do: 'add-node' })),
+        ...Array.from({ length: removed }, (): Action => {
+          const node: Target = prng.chance(1, 4) ? 'primary' : prng.integer(0, created - 1)
+          return { at: at + prng.integer(0, 400), do: 'remove-node', node }
+        }),
+      ]
     })
   },
 }

@@ -9,7 +9,7 @@ import { replica } from '../../actors/replica/replica.ts'
 import type { ReplicaState } from '../../actors/replica/state.ts'
 import type { AppendEntriesResponse, RequestVoteResponse } from '../../protocols/consensus/messages.ts'
 import { serviceMaker } from '../../runtime/models/service/service.ts'
-import { FAULTS, type Fault, type Plan } from '../../runtime/sim/plan.ts'
+import type { Plan } from '../../runtime/sim/plan.ts'
 import { formatPlan, parsePlan } from '../../runtime/sim/plan-file.ts'
 import { runPlan } from '../../runtime/sim/run.ts'
 import { shrink } from '../../runtime/sim/shrink.ts'
@@ -31,11 +31,17 @@ function withEffects(definition: AnyActorDefinition, change: Change): AnyActorDe
 }
 
 /** Known bug B5 (consensus.md §19): an answer speaks of the end of the log instead of what the message verified. */
-const acknowledgesItsEnd = withEffects(erase(replica), (effect, s) => {
-  if (effect.type !== 'send' || effect.message.type !== 'AppendEntriesResponse') return effect
-  const message = effect.message as AppendEntriesResponse
-  return message.success ? { ...effect, message: { ...message, lastLogIdx: s.log.end - 1 } as typeof message } : effect
-})
+const acknowledges = (end: (s: ReplicaState) => number) =>
+  withEffects(erase(replica), (effect, s) => {
+    if (effect.type !== 'send' || effect.message.type !== 'AppendEntriesResponse') return effect
+    const message = effect.message as AppendEntriesResponse
+    if (!message.success) return effect
+    const wrong: AppendEntriesResponse = { ...message, lastLogIdx: Math.max(message.lastLogIdx, end(s)) }
+    return { ...effect, message: wrong }
+  })
+const acknowledgesItsEnd = acknowledges((s) => s.log.end - 1)
+/** The same, but honest about its disk: harmless unless its entries are of a view that lost. */
+const acknowledgesItsDisk = acknowledges((s) => s.durableIdx)
 
 /** Votes for whoever asks. */
 const votesForAll = withEffects(erase(replica), (effect) => {
@@ -59,12 +65,12 @@ const runWith =
   (plan: Plan): Violation | undefined =>
     runPlan(plan, serviceMaker([broken])).violation
 
-/** The first of `seeds` seeds that fails. */
-function find(broken: AnyActorDefinition, seeds: number, steps: number, faults: readonly Fault[] = FAULTS): Found {
+/** The first of `seeds` seeds that fails because of the actor, not without it. */
+function find(broken: AnyActorDefinition, seeds: number, steps: number): Found {
   for (let seed = 1; seed <= seeds; seed++) {
-    const plan = drawPlan({ seed, steps, faults })
+    const plan = drawPlan({ seed, steps })
     const violation = runWith(broken)(plan)
-    if (violation !== undefined) return { plan, violation }
+    if (violation !== undefined && runPlan(plan, serviceMaker()).violation === undefined) return { plan, violation }
   }
   throw new Error(`${seeds} seeds found nothing`)
 }
@@ -80,6 +86,15 @@ describe('an actor broken on purpose is found', () => {
     expect(run(parsePlan(formatPlan(shrunk.plan), 'shrunk'))).toEqual(shrunk.violation)
     // The defect is the actor's, not the plan's.
     expect(runPlan(shrunk.plan, serviceMaker()).violation).toBeUndefined()
+  })
+
+  it('that acknowledges the end of what it has on disk, which only an old view’s entries bring to light', () => {
+    const { plan, violation } = find(acknowledgesItsDisk, 40, 4000)
+    expect(violation.checker).toMatch(/Inv|ledger|Merkle/)
+    const run = runWith(acknowledgesItsDisk)
+    const shrunk = shrink({ plan, violation, run, runsMax: 20 })
+    expect(shrunk.plan.actions.length).toBeLessThan(plan.actions.length)
+    expect(run(shrunk.plan)).toEqual(shrunk.violation)
   })
 
   it('that votes for everyone', () => {

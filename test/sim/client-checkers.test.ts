@@ -87,7 +87,9 @@ describe('committed writes', () => {
   it('happen once, at the place that was answered, and only if they were asked for and not refused', () => {
     const twice = court()
     twice.ask('a', write('k'))
-    expect(twice.commit(wrote(tx(1), { k: '1/a' }), wrote(tx(2), { k: '1/a' }))).toMatch(/a \(write\) is committed twice/)
+    expect(twice.commit(wrote(tx(1), { k: '1/a' }), wrote(tx(2), { k: '1/a' }))).toMatch(
+      /a \(write\) is committed twice/,
+    )
 
     const elsewhere = court()
     elsewhere.answer(elsewhere.ask('a', write('k')), '', tx(2))
@@ -156,9 +158,7 @@ describe('reads', () => {
     expect(answer(ask('r', read('k')), '1/a', tx(1))).toBeUndefined()
     expect(commit(wrote(tx(1), { k: '1/a' }))).toBeUndefined()
     expect(answer(ask('s', read('k')), '1/a', tx(1))).toBeUndefined()
-    expect(answer(ask('t', read('k')), '', tx(1))).toBe(
-      "reads: t read registers k = '' at 2.1, where it was '1/a'",
-    )
+    expect(answer(ask('t', read('k')), '', tx(1))).toBe("reads: t read registers k = '' at 2.1, where it was '1/a'")
   })
 
   it('of the future are judged when it comes, unless it is another one', () => {

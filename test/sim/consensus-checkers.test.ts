@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import type { ExecutorState } from '../../actors/executor/state.ts'
 import { utf8 } from '../../protocols/codec/bytes.ts'
+import type { Membership } from '../../protocols/consensus/messages.ts'
 import { append, emptyTree } from '../../protocols/merkle/tree.ts'
 import { committedLogChecker } from '../../runtime/sim/checkers/committed-log.ts'
+import { configurationsChecker } from '../../runtime/sim/checkers/configurations.ts'
 import { durabilityChecker } from '../../runtime/sim/checkers/durability.ts'
 import { leadersChecker } from '../../runtime/sim/checkers/leaders.ts'
 import { ledgersChecker } from '../../runtime/sim/checkers/ledgers.ts'
@@ -75,7 +77,9 @@ describe('leaders', () => {
   it('come and go along the protocol’s edges, and views only rise', () => {
     const go = (from: string, to: string, views: readonly [number, number] = [3, 3]) => {
       const sight = node('n0', { value: from, view: views[0] })
-      return broken(() => leadersChecker(world([sight])).onReplica!(sight, stepTo(sight, { value: to, view: views[1] })))
+      return broken(() =>
+        leadersChecker(world([sight])).onReplica!(sight, stepTo(sight, { value: to, view: views[1] })),
+      )
     }
     expect(go('candidate', 'follower')).toBeUndefined()
     expect(go('leader', 'halted')).toBeUndefined()
@@ -88,7 +92,12 @@ describe('leaders', () => {
 })
 
 describe('logs', () => {
-  const change = (before: typeof LOG, after: typeof LOG, value = 'follower', others = [] as ReturnType<typeof node>[]) => {
+  const change = (
+    before: typeof LOG,
+    after: typeof LOG,
+    value = 'follower',
+    others = [] as ReturnType<typeof node>[],
+  ) => {
     const sight = node('n0', { log: before, value })
     const checker = logsChecker(world([sight, ...others]))
     return broken(() => checker.onReplica!(sight, stepTo(sight, { log: after, value, view: 9 })))
@@ -151,9 +160,62 @@ describe('a commit', () => {
 
   it('keeps its majority when a ledger is cut', () => {
     const { nodes, checker } = commit([4, 4, 0])
-    const cut = (seqno: number) => broken(() => checker.onLedgerWriter!(nodes[1]!, { type: 'truncateAfter', seqno } as never))
+    const cut = (seqno: number) =>
+      broken(() => checker.onLedgerWriter!(nodes[1]!, { type: 'truncateAfter', seqno } as never))
     expect(cut(4)).toBeUndefined()
     expect(cut(3)).toMatch(/^QuorumLogInv: n1 cut its ledger after 3/)
+  })
+})
+
+describe('configurations', () => {
+  const log = entries('2c(n0,n1) 2s 2c(n1,n2) 2s')
+  const [first, second] = [log[0]!, log[2]!].map(({ seqno: idx, nodes }) => ({ idx, nodes: nodes! }))
+  const believe = (shape: Parameters<typeof node>[1], name = 'n1', members?: typeof log) => {
+    const sight = node(name)
+    const there = world([sight, node('n0'), node('n2')], members ?? [])
+    return broken(() => configurationsChecker(there).onReplica!(sight, stepTo(sight, shape!)))
+  }
+
+  it('are the last that is committed and those after it', () => {
+    expect(believe({ log, commit: 2, configurations: [first!, second!] })).toBeUndefined()
+    expect(believe({ log, commit: 4, configurations: [second!] })).toBeUndefined()
+    expect(believe({ log, commit: 2, configurations: [second!] })).toBe(
+      'LogConfigurationConsistentInv: n1 acts by 3:{n1,n2}; its log says 1:{n0,n1} 3:{n1,n2}',
+    )
+  })
+
+  it('that name the same nodes again are none', () => {
+    const again = [
+      ...log.slice(0, 2),
+      ...entries('2t 2t 2c(n1,n0)')
+        .slice(2)
+        .map((record, i) => ({ ...record, seqno: 3 + i })),
+    ]
+    expect(believe({ log: again, configurations: [first!] })).toBeUndefined()
+  })
+
+  it('say which part a node has', () => {
+    const both = [first!, second!]
+    const removed = (membership: Membership, entriesHeld: typeof log, commit: number) =>
+      believe({ log: entriesHeld, commit, configurations: commit < 3 ? both : [second!], membership }, 'n0')
+    expect(removed('RetirementOrdered', log.slice(0, 3), 2)).toBeUndefined()
+    expect(removed('RetirementSigned', log, 2)).toBeUndefined()
+    expect(removed('RetirementCompleted', log, 4)).toBeUndefined()
+    expect(removed('Active', log, 2)).toBe(
+      'MembershipStateConsistentInv: n0 believes to be Active; its log says RetirementSigned',
+    )
+    const retired = [...log, ...entries('2t 2t 2t 2t 2r(n0) 2s').slice(4)]
+    expect(removed('RetirementCompleted', retired, 4)).toBeUndefined()
+    expect(removed('RetiredCommitted', retired, 6)).toBeUndefined()
+    expect(removed('RetirementCompleted', retired, 6)).toMatch(/its log says RetiredCommitted/)
+  })
+
+  it('declare no member retired', () => {
+    const retired = [...log, ...entries('2t 2t 2t 2t 2r(n1)').slice(4)]
+    const shape = { log: retired, commit: 4, configurations: [second!] }
+    expect(believe(shape, 'n2', log)).toBe(
+      'RetiredCommittedInv: n2 holds retiredCommitted 2.5 of n1, which is a member by the committed log',
+    )
   })
 })
 
@@ -183,12 +245,18 @@ describe('messages', () => {
 describe('what is said to be durable', () => {
   const durable = (seqno: number) => ({ type: 'durable', epoch: 0, seqno })
   const answer = (lastLogIdx: number, success = true) =>
-    ({ type: 'send', to: 'replica@n1', message: { type: 'AppendEntriesResponse', view: 2, lastLogIdx, success } }) as const
+    ({
+      type: 'send',
+      to: 'replica@n1',
+      message: { type: 'AppendEntriesResponse', view: 2, lastLogIdx, success },
+    }) as const
 
   it('is on disk', () => {
     const tell = (seqno: number) => {
       const sight = node('n0', { log: LOG }, 2)
-      return broken(() => durabilityChecker(world([sight])).onReplica!(sight, stepTo(sight, { log: LOG }, [], durable(seqno))))
+      return broken(() =>
+        durabilityChecker(world([sight])).onReplica!(sight, stepTo(sight, { log: LOG }, [], durable(seqno))),
+      )
     }
     expect(tell(2)).toBeUndefined()
     expect(tell(4)).toBe('durability: n0 was told that 4 is durable; its disk has 2')

@@ -2,9 +2,9 @@
 import { AppendList } from '../../store/kv/append-list.ts'
 import { initialState, type LogItem, type ReplicaConfig, type ReplicaState } from '../../actors/replica/state.ts'
 import type { Effect, Message } from '../../actors/effects.ts'
-import type { LogRecord } from '../../protocols/consensus/log.ts'
-import type { ViewHistory } from '../../protocols/consensus/view-history.ts'
-import { updateViewHistory } from '../../protocols/consensus/view-history.ts'
+import type { LogRecord, RecordKind } from '../../protocols/consensus/log.ts'
+import type { Configuration, Membership } from '../../protocols/consensus/messages.ts'
+import { updateViewHistory, type ViewHistory } from '../../protocols/consensus/view-history.ts'
 import { utf8 } from '../../protocols/codec/bytes.ts'
 import type { NodeId } from '../../protocols/ids.ts'
 import { SimDisk } from '../../runtime/host/sim-disk.ts'
@@ -12,13 +12,24 @@ import { USUAL_KNOBS } from '../../runtime/sim/plan.ts'
 import type { ReplicaSight } from '../../runtime/sim/service.ts'
 import { BrokenPromise, CommittedLog, type NodeSight, type ReplicaStep, type World } from '../../runtime/sim/world.ts'
 
-/** `2t 2s 3s`: view and kind (transaction, signature) of each entry, from seqno 1. `by` makes entries of the same id differ. */
+const KINDS: Readonly<Record<string, RecordKind>> = {
+  t: 'transaction',
+  s: 'signature',
+  c: 'reconfiguration',
+  r: 'retiredCommitted',
+}
+
+/**
+ * `2t 2s 3c(n0,n1)`: view and kind (transaction, signature, reconfiguration, retired-committed) of each entry, from seqno 1. `by` makes
+ * entries of the same id differ.
+ */
 export function entries(text: string, by = ''): LogRecord[] {
   const words = text.split(' ').filter((word) => word !== '')
   return words.map((word, i): LogRecord => {
-    const view = Number(word.slice(0, -1))
-    const kind = word.endsWith('s') ? 'signature' : 'transaction'
-    return { seqno: i + 1, view, kind, bytes: utf8(`entry ${word} ${i + 1} ${by} `.padEnd(20)) }
+    const [, view, letter, names] = /^(\d+)([tscr])(?:\((.*)\))?$/.exec(word)!
+    const nodes = names === undefined ? {} : { nodes: names.split(',') as NodeId[] }
+    const bytes = utf8(`entry ${word} ${i + 1} ${by} `.padEnd(20))
+    return { seqno: i + 1, view: Number(view), kind: KINDS[letter!]!, bytes, ...nodes }
   })
 }
 
@@ -29,6 +40,9 @@ interface Shape {
   readonly commit?: number
   readonly committable?: readonly number[]
   readonly members?: readonly string[]
+  /** Instead of `members` from the first entry on. */
+  readonly configurations?: readonly Configuration[]
+  readonly membership?: Membership
   readonly peers?: Readonly<Record<string, number>>
 }
 
@@ -52,10 +66,14 @@ export function state(shape: Shape): ReplicaSight {
     currentView: shape.view ?? log.at(-1)?.view ?? 0,
     commitIdx: shape.commit ?? 0,
     committableIndices: shape.committable ?? [],
-    configurations: [{ idx: 1, nodes: members as readonly NodeId[] }],
+    configurations: shape.configurations ?? [{ idx: 1, nodes: members as readonly NodeId[] }],
+    membership: shape.membership ?? 'Active',
     log: AppendList.startingAt<LogItem>(1).append(log.map(itemOf)),
     peers: Object.fromEntries(
-      Object.entries(peers).map(([id, matchIdx]) => [id, { sentIdx: matchIdx, matchIdx, lastAckAt: 0, reading: false }]),
+      Object.entries(peers).map(([id, matchIdx]) => [
+        id,
+        { sentIdx: matchIdx, matchIdx, lastAckAt: 0, reading: false },
+      ]),
     ),
   }
   return { value: shape.value ?? 'follower', s }

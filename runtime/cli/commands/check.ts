@@ -2,7 +2,7 @@
 // Not the search (runtime/check), nor the models (runtime/models). The rule to remember: exit 0 only if nothing is wrong; a search that ends at a
 // limit says that it is unfinished.
 import { writeFileSync } from 'node:fs'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { UsageError } from '../../../protocols/errors.ts'
 import { breadthFirst, type Violation } from '../../check/breadth-first.ts'
 import { directed } from '../../check/directed.ts'
@@ -57,7 +57,10 @@ function addModel(check: Command, name: string, model: CheckableModel): void {
   const command = check.command(name).description(model.about)
   for (const [bound, value] of Object.entries(model.defaults)) {
     const words = model.words[bound]?.join('|') ?? (typeof value === 'boolean' ? 'true|false' : 'n')
-    command.option(`${flagOf(bound)} <${words}>`, `default ${String(value)}`, (text) => parseBound(model, bound, text))
+    const option = new Option(`${flagOf(bound)} <${words}>`, `default ${String(value)}`)
+    // `--no-dead-end` is a bound of its own, and not the negation of another.
+    option.negate = false
+    command.addOption(option.argParser((text: string) => parseBound(model, bound, text)))
   }
   const whole = (flag: string) => (text: string) => {
     if (!INTEGER.test(text)) throw new UsageError(`${flag} is a whole number, not '${text}'`)

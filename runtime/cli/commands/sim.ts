@@ -19,7 +19,7 @@ interface SimCommandOptions {
   readonly runs: number
   readonly nodes?: number
   readonly steps: number
-  /** Undefined: all. */
+  /** Undefined: drawn. */
   readonly faults?: readonly Fault[]
   readonly crypto: Plan['crypto']
   readonly plan?: string
@@ -108,9 +108,9 @@ async function plansOf(options: SimCommandOptions): Promise<() => Generator<Plan
   const { plan: path, seed, runs, steps, crypto } = options
   const saved = path === undefined ? undefined : parsePlan(await readTextInput(path, 'plan'), path)
   return function* () {
-    if (saved !== undefined) return yield saved
-    for (let i = 0; i < runs; i++) {
-      yield drawPlan({ seed: seed + i, steps, nodes: options.nodes, faults: options.faults ?? FAULTS, crypto })
+    if (saved !== undefined) yield saved
+    for (let i = 0; i < runs && saved === undefined; i++) {
+      yield drawPlan({ seed: seed + i, steps, nodes: options.nodes, faults: options.faults, crypto })
     }
   }
 }
@@ -155,7 +155,8 @@ async function sim(options: SimCommandOptions): Promise<void> {
     const failures = runs.filter(({ violation }) => violation !== undefined).length
     printLine(`${runs.length} runs, ${steps} steps, ${failures} failed, ${eventsPerSecond} steps/s`)
   }
-  if (!isPerson) printLine(JSON.stringify({ ok: failed === undefined, runs, eventsPerSecond, ...(shrunk && { shrunk }) }))
+  if (!isPerson)
+    printLine(JSON.stringify({ ok: failed === undefined, runs, eventsPerSecond, ...(shrunk && { shrunk }) }))
   if (failed !== undefined) process.exitCode = 1
 }
 
@@ -172,12 +173,14 @@ function shrinkFailed(plan: Plan, { violation }: RunResult): Shrunk {
 export function register(program: Command): void {
   program
     .command('sim')
-    .description('run whole services under seeded faults and check them from outside; fails with the seed that repeats it')
+    .description(
+      'run whole services under seeded faults and check them from outside; fails with the seed that repeats it',
+    )
     .option('--seed <n>', 'first seed', integer, 1)
     .option('--runs <n>', 'so many seeds, one after the other', integer, 1)
     .option('--nodes <n>', 'nodes of the service (otherwise drawn)', nodes)
     .option('--steps <n>', 'steps of actors under faults, before everything heals', integer, 20_000)
-    .option('--faults <list>', `all (the default), none, or some of ${FAULTS.join(',')}`, faults)
+    .option('--faults <list>', `all, none, or some of ${FAULTS.join(',')} (otherwise a random half)`, faults)
     .addOption(new Option('--crypto <kind>', 'real: the product’s, slower').choices(['fast', 'real']).default('fast'))
     .option('--plan <file>', 'run a saved plan instead of seeds')
     .option('--score', 'one line for every step')

@@ -21,7 +21,9 @@ export function configurationsChecker(world: World): Checker {
     onReplica(node, step) {
       const { before, after } = step
       const isSame =
-        before.s.log === after.s.log && before.s.commitIdx === after.s.commitIdx && before.s.membership === after.s.membership
+        before.s.log === after.s.log &&
+        before.s.commitIdx === after.s.commitIdx &&
+        before.s.membership === after.s.membership
       if (isSame) return
       let found = logs.get(node)
       if (found === undefined) {
@@ -59,7 +61,10 @@ function checkRetired(world: World, node: NodeSight, record: LogRecord): void {
   const member = record.nodes?.find((id) => world.committed.members.includes(id))
   if (member === undefined) return
   const name = nameOf(world, member)
-  world.fail('RetiredCommittedInv', `${node.name} holds ${describeRecord(record)} of ${name}, which is a member by the committed log`)
+  world.fail(
+    'RetiredCommittedInv',
+    `${node.name} holds ${describeRecord(record)} of ${name}, which is a member by the committed log`,
+  )
 }
 
 const nameOf = (world: World, id: NodeId): string => world.nodes.find((node) => node.id === id)?.name ?? id
@@ -73,7 +78,10 @@ function compareConfigurations(world: World, node: NodeSight, { reconfigurations
     const last = reconfigurations[i - 1]?.nodes
     return last === undefined || nodes.length !== last.length || nodes.some((id) => !last.includes(id))
   })
-  const current = Math.max(0, changes.findLastIndex(({ idx }) => idx <= commitIdx))
+  const current = Math.max(
+    0,
+    changes.findLastIndex(({ idx }) => idx <= commitIdx),
+  )
   const wanted = describe(world, changes.slice(current))
   const there = describe(world, configurations)
   if (wanted === there) return
@@ -88,7 +96,10 @@ function compareMembership(world: World, node: NodeSight, found: Found): void {
   }
   const isFinished = membership === 'RetirementCompleted' || membership === 'RetiredCommitted'
   if (isFinished && configurations.some(({ nodes }) => nodes.includes(node.id))) {
-    world.fail('RetirementCompletedNotInConfigsInv', `${node.name} is ${membership} and in ${describe(world, configurations)}`)
+    world.fail(
+      'RetirementCompletedNotInConfigsInv',
+      `${node.name} is ${membership} and in ${describe(world, configurations)}`,
+    )
   }
 }
 

@@ -1,8 +1,20 @@
 // What a node said is durable, to its replica or to a leader, is on its disk, and is there still after a crash.
 // The rule to remember: saying so too early is invisible until the power fails, so it is checked when it is said.
-import type { AppendEntriesResponse, LedgerWriterNotice, LedgerWriterRequest } from '../../../protocols/consensus/messages.ts'
+import type {
+  AppendEntriesResponse,
+  LedgerWriterNotice,
+  LedgerWriterRequest,
+} from '../../../protocols/consensus/messages.ts'
 import { splitAddress } from '../../../actors/actor.ts'
-import { describeRecord, isSame, recordAt, type Checker, type NodeSight, type ReplicaStep, type World } from '../world.ts'
+import {
+  describeRecord,
+  isSame,
+  recordAt,
+  type Checker,
+  type NodeSight,
+  type ReplicaStep,
+  type World,
+} from '../world.ts'
 
 const NAME = 'durability'
 
@@ -28,7 +40,8 @@ export function durabilityChecker(world: World): Checker {
     },
     onCrash(node) {
       const wanted = promised.get(node) ?? 0
-      if (node.disk.last < wanted) world.fail(NAME, `${node.name} crashed and kept ${node.disk.last} of ${wanted} durable entries`)
+      if (node.disk.last < wanted)
+        world.fail(NAME, `${node.name} crashed and kept ${node.disk.last} of ${wanted} durable entries`)
       for (let seqno = wanted; seqno > 0 && seqno > wanted - 4; seqno--) {
         if (isSame(node.disk.at(seqno), recordAt(node, seqno))) continue
         world.fail(NAME, `${node.name} crashed, and has ${describeRecord(node.disk.at(seqno))} at ${seqno}`)

@@ -10,7 +10,10 @@ export function logsChecker(world: World): Checker {
       if (before.s.log === after.s.log) return
       const from = firstNew(step)
       if (from < before.s.log.end && before.value === 'leader' && after.value === 'leader') {
-        world.fail('PermittedLogChangesProp', `${node.name} leads and cut its log from ${before.s.log.end - 1} to ${from - 1}`)
+        world.fail(
+          'PermittedLogChangesProp',
+          `${node.name} leads and cut its log from ${before.s.log.end - 1} to ${from - 1}`,
+        )
       }
       for (let seqno = from; seqno < after.s.log.end; seqno++) checkEntry(world, node, seqno)
     },
@@ -44,6 +47,9 @@ function checkLeaderHolds(world: World, node: NodeSight, seqno: number): void {
     if (leader === node || value !== 'leader' || s.currentView !== record?.view || !leader.isRunning) continue
     if (isSame(recordAt(leader, seqno), record)) continue
     const found = describeRecord(recordAt(leader, seqno))
-    world.fail('ElectionSafetyInv', `${node.name} has ${describeRecord(record)}, ${leader.name}, who leads that view, ${found}`)
+    world.fail(
+      'ElectionSafetyInv',
+      `${node.name} has ${describeRecord(record)}, ${leader.name}, who leads that view, ${found}`,
+    )
   }
 }

@@ -11,7 +11,10 @@ export function messagesChecker(world: World): Checker {
         if (effect.type !== 'send') continue
         const { view } = effect.message as { readonly view?: number }
         if (view === undefined || view <= after.s.currentView) continue
-        world.fail('MonoTermInv', `${node.name} sent ${effect.message.type} of view ${view} in view ${after.s.currentView}`)
+        world.fail(
+          'MonoTermInv',
+          `${node.name} sent ${effect.message.type} of view ${view} in view ${after.s.currentView}`,
+        )
       }
       const isLeading = before.value === 'leader' && after.value === 'leader'
       if (!isLeading || before.s.peers === after.s.peers) return

@@ -29,7 +29,10 @@ export function quorumChecker(world: World): Checker {
       const { s, value } = node.replica
       const record = world.committed.at(seqno)
       if (value === 'leader' && record?.view !== s.currentView) {
-        world.fail('NeverCommitEntryPrevTermsProp', `${node.name} leads view ${s.currentView} and committed ${describeRecord(record)}`)
+        world.fail(
+          'NeverCommitEntryPrevTermsProp',
+          `${node.name} leads view ${s.currentView} and committed ${describeRecord(record)}`,
+        )
       }
       // Before the step: a configuration that this very commit ends had to agree to it.
       configurations = before.s.configurations

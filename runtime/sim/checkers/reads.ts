@@ -24,7 +24,10 @@ export function readsChecker(world: World, writes: CommittedWrites): Checker {
     } else if (question.kind === 'read') {
       const wanted = writes.at(question.table, question.key, txId.seqno) ?? ''
       if (wanted === answer) return
-      world.fail(NAME, `${name} read ${question.table} ${question.key} = '${answer}' at ${formatTxId(txId)}, where it was '${wanted}'`)
+      world.fail(
+        NAME,
+        `${name} read ${question.table} ${question.key} = '${answer}' at ${formatTxId(txId)}, where it was '${wanted}'`,
+      )
     }
   }
 

@@ -21,7 +21,8 @@ export function serialisabilityChecker(world: World, history: History, writes: C
     const written = writes.writesOf(world.committed.at(seqno)!)
     const name = written.length === 0 ? undefined : parseValue(written[0]!.value).request
     const operation = name === undefined ? undefined : history.operations.get(name)
-    if (name !== undefined && operation === undefined) world.fail(NAME, `nobody asked for ${name}, committed at ${seqno}`)
+    if (name !== undefined && operation === undefined)
+      world.fail(NAME, `nobody asked for ${name}, committed at ${seqno}`)
     for (const other of promised.get(seqno) ?? []) expectPromised(world, other, seqno, operation)
     promised.delete(seqno)
     if (operation === undefined) return
@@ -87,7 +88,10 @@ function effectProblem(
   const before = (table: string, key: string) => writes.at(table, key, seqno - 1)
   const expect = (wanted: readonly CommittedWrite[]): string | undefined => {
     const text = (list: readonly CommittedWrite[]) =>
-      list.map(({ table, key, value }) => `${table} ${key} = ${value}`).sort().join(', ')
+      list
+        .map(({ table, key, value }) => `${table} ${key} = ${value}`)
+        .sort()
+        .join(', ')
     return text(written) === text(wanted) ? undefined : `wrote ${text(written)}, should have written ${text(wanted)}`
   }
   switch (question.kind) {

@@ -23,7 +23,10 @@ export function statusesChecker(world: World, history: History, nameOf: (nodeId:
     }
     const record = world.committed.at(of.seqno)
     if (status === 'Committed' && record?.view !== of.view) {
-      world.fail(NAME, `${by} calls ${id} Committed; at ${of.seqno} ${record === undefined ? 'nothing' : `view ${record.view}`} is committed`)
+      world.fail(
+        NAME,
+        `${by} calls ${id} Committed; at ${of.seqno} ${record === undefined ? 'nothing' : `view ${record.view}`} is committed`,
+      )
     }
     if (status === 'Invalid' && record?.view === of.view) world.fail(NAME, `${by} calls ${id} Invalid; it is committed`)
     if (status === 'Committed' || status === 'Invalid') final.set(id, { status, by })

@@ -1,0 +1,108 @@
+// Mutants of the executor, and of the rules of transaction ids it answers by (actors/executor, CCF facts §1, §8).
+import { check, sim, type Mutant } from './mutant.ts'
+
+/** Clients that ask for statuses and receipts, and read what they wrote, while links are slow and nodes are cut off. */
+const SLOW_LINKS = sim('--seed 1 --runs 60 --nodes 3 --steps 2000 --faults clog,delay,partition')
+
+export const EXECUTOR_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'proposed-state-kept',
+    title: 'a former primary goes on serving what it had only proposed',
+    kind: 'safety',
+    file: 'actors/executor/following.ts',
+    find: 'const state: ExecutorState = { ...known, kv: known.committed.kv }',
+    replace: 'const state: ExecutorState = { ...known }',
+    hunts: [check('executor', '--requests 1 --elections 0 --step-downs 1 --losses 0')],
+  },
+  {
+    id: 'held-lost',
+    title: 'transactions executed while a signature was made are not proposed',
+    kind: 'liveness',
+    file: 'actors/executor/signing.ts',
+    find: '[record, ...signing.held.map((held) => held.record)]',
+    replace: '[record]',
+    hunts: [check('executor', '--requests 2 --elections 0 --step-downs 0 --losses 0')],
+  },
+  {
+    id: 'held-leaves-first',
+    title: 'transactions executed while a signature was made enter the tree before it',
+    kind: 'safety',
+    file: 'actors/executor/signing.ts',
+    find: 'const tree = append(config.crypto, s.tree, leaf)\n',
+    replace:
+      'const tree = append(config.crypto, signing.held.length > 0 ? append(config.crypto, s.tree, signing.held[0]!.leaf) : s.tree, leaf)\n',
+    hunts: [check('executor', '--requests 2 --elections 0 --step-downs 0 --losses 0')],
+  },
+  {
+    id: 'cut-leaves-kept',
+    title: 'the tree keeps the leaves of transactions that were cut',
+    kind: 'safety',
+    file: 'actors/executor/following.ts',
+    find: '{ ...s, pending, tree: treeAfter(s, pending) }',
+    replace: '{ ...s, pending }',
+    hunts: [check('executor', '--requests 1 --elections 1 --step-downs 0 --losses 0')],
+  },
+  {
+    id: 'backup-executes',
+    title: 'a node that knows no primary executes writes itself',
+    kind: 'safety',
+    file: 'actors/executor/requests.ts',
+    find: "if (!isPrimary(s)) return refuse(request, 503, 'PrimaryNotFound', 'The primary of the service is not known.')\n",
+    replace: '',
+    hunts: [check('executor', '--requests 1 --elections 0 --step-downs 1 --losses 0')],
+  },
+  {
+    id: 'expired-twice',
+    title: 'a forwarded request is given up, and answered again when its answer comes after all',
+    kind: 'safety',
+    file: 'actors/executor/forwarding.ts',
+    find: 'state = settled(state, Number(token), forwarding)\n',
+    replace: '',
+    hunts: [check('executor', '--requests 1 --elections 0 --step-downs 0 --losses 0')],
+  },
+  {
+    id: 'early-invalid',
+    title: 'a transaction is called Invalid as soon as a newer view begins, before that view has committed',
+    kind: 'safety',
+    file: 'protocols/consensus/tx-status.ts',
+    find: 'summary.committed.view > target.view',
+    replace: 'summary.view > target.view',
+    hunts: [SLOW_LINKS],
+  },
+  {
+    id: 'committed-by-seqno',
+    title: 'a transaction is called Committed because its seqno is, whatever view is committed there',
+    kind: 'safety',
+    file: 'protocols/consensus/tx-status.ts',
+    find: "localView === target.view ? 'Committed' : 'Invalid'",
+    replace: "'Committed'",
+    hunts: [check('executor', '--requests 1 --elections 1 --step-downs 0 --losses 0')],
+  },
+  {
+    id: 'receipt-before-commit',
+    title: 'a receipt is given for a transaction that is not committed',
+    kind: 'safety',
+    file: 'actors/executor/builtin.ts',
+    find: "if (status === 'Committed') return startReceipt",
+    replace: "if (status !== 'Invalid') return startReceipt",
+    hunts: [SLOW_LINKS],
+  },
+  {
+    id: 'session-rule-ignored',
+    title: 'a session goes on in another view as if nothing had happened (CCF facts §2)',
+    kind: 'safety',
+    file: 'actors/executor/requests.ts',
+    find: 'const lost = batch.activeView !== 0 && batch.activeView !== view',
+    replace: 'const lost = false',
+    hunts: [SLOW_LINKS],
+  },
+  {
+    id: 'read-claims-tip',
+    title: 'a backup says that it read the end of its log, and reads what is committed',
+    kind: 'safety',
+    file: 'actors/executor/answers.ts',
+    find: 'isPrimary(s) ? tip : s.summary.committed.seqno',
+    replace: 'isPrimary(s) ? tip : s.pending.end - 1',
+    hunts: [SLOW_LINKS],
+  },
+]
