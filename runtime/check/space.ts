@@ -307,7 +307,7 @@ export class Space {
   }
 
   #receive(state: number, place: number, packet: number): LocalStep {
-    const steps = (this.#received[state] ??= new Map())
+    const steps = (this.#received[state] ??= new Map<number, LocalStep>())
     const known = steps.get(packet)
     if (known !== undefined) return known
     const before = this.states.value(state)
