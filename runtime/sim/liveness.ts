@@ -38,12 +38,15 @@ export function requireProgress(options: LivenessOptions): void {
   requireAgreement(options)
 }
 
-/** What the operator wants is so: added nodes are members, removed ones have stopped by themselves. */
+/**
+ * What the operator wants is so: added nodes are members, removed ones have stopped by themselves. Except those that know nobody who could
+ * tell them: while they were cut off, everyone they knew was removed too, and the operator has to stop them.
+ */
 function requireSettledMembership(options: LivenessOptions): void {
   const { world, service, operator, boundMs } = options
   const { sim } = service
   const removed = (): NodeSight[] =>
-    world.nodes.filter(({ id }) => operator.removed.includes(id) && sim.node(id).running)
+    world.nodes.filter(({ id }) => operator.removed.includes(id) && sim.node(id).running && !service.isStranded(id))
   const isSettled = (): boolean => operator.adding.length + operator.removing.length + removed().length === 0
   if (sim.run(boundMs, isSettled)) return
   const names = (ids: readonly string[]): string => ids.map((id) => sim.node(id).name).join(',')

@@ -8,6 +8,7 @@ import type { ExecutorState } from '../../../actors/executor/state.ts'
 import { ledgerWriter } from '../../../actors/ledger-writer/ledger-writer.ts'
 import type { MachineState } from '../../../actors/machine.ts'
 import { node } from '../../../actors/node/node.ts'
+import type { NodeState } from '../../../actors/node/state.ts'
 import { replica } from '../../../actors/replica/replica.ts'
 import type { App, AppRequest, AppResponse } from '../../../protocols/app.ts'
 import { utf8 } from '../../../protocols/codec/bytes.ts'
@@ -121,8 +122,8 @@ export class SimService implements Service {
   }
 
   isStranded(nodeId: NodeId): boolean {
-    const state = this.sim.stateOf(nodeId, 'node') as MachineState<unknown>
-    return state.value === 'pending' && !this.#nodes.get(nodeId)!.peers.some((peer) => this.serving.includes(peer))
+    const { s } = this.sim.stateOf(nodeId, 'node') as MachineState<NodeState>
+    return !s.peers.some((peer) => this.serving.includes(peer))
   }
 
   registration(nodeId: NodeId): Uint8Array {

@@ -20,40 +20,44 @@ export function configurationsChecker(world: World): Checker {
     name: 'LogConfigurationConsistentInv',
     onReplica(node, step) {
       const { before, after } = step
-      const isSame =
-        before.s.log === after.s.log &&
-        before.s.commitIdx === after.s.commitIdx &&
-        before.s.membership === after.s.membership
-      if (isSame) return
       let found = logs.get(node)
+      let isNews = before.s.configurations !== after.s.configurations || before.s.membership !== after.s.membership
       if (found === undefined) {
         found = { reconfigurations: [], retiredCommitted: [], signatures: [] }
         logs.set(node, found)
-        read(world, node, found, 1)
-      } else if (before.s.log !== after.s.log) read(world, node, found, firstNew(step))
+        isNews = read(world, node, found, 1)
+      } else if (before.s.log !== after.s.log) isNews = read(world, node, found, firstNew(step)) || isNews
+      // A commit matters while something about membership is not committed.
+      const last = Math.max(found.signatures.at(-1) ?? 0, found.retiredCommitted.at(-1)?.idx ?? 0)
+      if (!isNews && (before.s.commitIdx === after.s.commitIdx || last <= before.s.commitIdx)) return
       compareConfigurations(world, node, found)
       compareMembership(world, node, found)
     },
   }
 }
 
-function read(world: World, node: NodeSight, found: Found, from: number): void {
+/** Reads entries from `from` on. @returns true if anything about membership changed. */
+function read(world: World, node: NodeSight, found: Found, from: number): boolean {
   const { log } = node.replica.s
+  let isNews = false
   for (const list of [found.reconfigurations, found.retiredCommitted]) {
-    while ((list.at(-1)?.idx ?? 0) >= from) list.pop()
+    while ((list.at(-1)?.idx ?? 0) >= from) isNews = list.pop() !== undefined
   }
-  while ((found.signatures.at(-1) ?? 0) >= from) found.signatures.pop()
+  while ((found.signatures.at(-1) ?? 0) >= from) isNews = found.signatures.pop() !== undefined
   for (let seqno = from; seqno < log.end; seqno++) {
     const record = log.at(seqno)?.record ?? node.disk.at(seqno)
-    if (record === undefined) continue
+    if (record === undefined || record.kind === 'transaction') continue
     if (record.kind === 'reconfiguration') found.reconfigurations.push({ idx: seqno, nodes: record.nodes ?? [] })
     else if (record.kind === 'retiredCommitted') {
       checkRetired(world, node, record)
       found.retiredCommitted.push({ idx: seqno, nodes: record.nodes ?? [] })
-    } else if (record.kind === 'signature') {
-      while (found.signatures.length < found.reconfigurations.length) found.signatures.push(seqno)
+    } else if (found.signatures.length === found.reconfigurations.length) continue
+    while (record.kind === 'signature' && found.signatures.length < found.reconfigurations.length) {
+      found.signatures.push(seqno)
     }
+    isNews = true
   }
+  return isNews
 }
 
 /** A primary may say so only of nodes whose removal is committed. */
