@@ -11,7 +11,15 @@ import { rollback } from './log-changes.ts'
 import { retirementCleanup, withoutLearners } from './membership.ts'
 import { becameBackup, becamePrimary, tellNode } from './notices.ts'
 import { heartbeat, heartbeatTimer, quorumTimer, senderOf } from './replication.ts'
-import { lastCommittableIdx, lastIdx, termAt, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
+import {
+  lastCommittableIdx,
+  lastIdx,
+  newPeer,
+  termAt,
+  type Peer,
+  type ReplicaEvent,
+  type ReplicaState,
+} from './state.ts'
 
 export const electionTimer = ({ config }: ReplicaState): Effect => ({
   type: 'setTimer',
@@ -47,7 +55,8 @@ function becomeFollowerIn(s: ReplicaState, { at }: Envelope<ReplicaEvent>): Step
 
 function heardAt(s: ReplicaState, at: number): ReplicaState['peers'] {
   const peers: Record<NodeId, Peer> = {}
-  for (const [node, peer] of Object.entries(s.peers)) peers[node as NodeId] = { ...peer, lastAckAt: at, reading: false }
+  for (const [node, peer] of Object.entries(s.peers))
+    peers[node as NodeId] = { ...peer, lastAckAt: at, reading: false, probe: undefined }
   return peers
 }
 
@@ -169,7 +178,7 @@ export function becomeLeader(s: ReplicaState, { at }: Envelope<ReplicaEvent>): S
   const end = lastIdx(cut.state)
   const peers: Record<NodeId, Peer> = {}
   for (const node of Object.keys(cut.state.peers) as NodeId[]) {
-    peers[node] = { sentIdx: end, matchIdx: 0, lastAckAt: at, reading: false }
+    peers[node] = newPeer(end, at)
   }
   const leading: ReplicaState = { ...cut.state, leaderId: s.config.nodeId, pendingAcks: [], peers }
   return step(

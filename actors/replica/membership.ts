@@ -9,9 +9,7 @@ import type { Envelope, Step } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send, trace, type Effect } from '../effects.ts'
 import { becameBackup, tellExecutor, tellNode } from './notices.ts'
-import { lastIdx, type Learner, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
-
-const newPeer = (sentIdx: number, at: number): Peer => ({ sentIdx, matchIdx: 0, lastAckAt: at, reading: false })
+import { lastIdx, newPeer, type Learner, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
 
 const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((node) => b.includes(node))

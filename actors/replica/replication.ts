@@ -60,23 +60,55 @@ function sendToAll(s: ReplicaState, eager: boolean): Step<ReplicaState> {
   return { state, effects }
 }
 
-/** Sends everything not yet sent to `to`, as far as the window allows; nothing if there is nothing. */
+/** Sends everything not yet sent to `to`, as far as the window allows; nothing if there is nothing, or while a probe is out. */
 export function sendEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
-  let peer = s.peers[to]
-  if (peer === undefined || peer.reading) return unchanged(s)
+  let state = s
   const effects: Effect[] = []
-  while (peer.sentIdx < lastIdx(s) && bytesBetween(s, peer.matchIdx, peer.sentIdx) < REPLICATION_WINDOW_BYTES_MAX) {
-    const from: number = peer.sentIdx + 1
-    if (from < s.log.first) {
-      effects.push({ type: 'readEntries', token: to, from, to: s.log.first - 1, bytesMax: s.config.appendBytesMax })
-      peer = { ...peer, reading: true }
-      break
-    }
-    const records = nextBatch(s, from)
-    effects.push(send(`replica@${to}`, appendEntries(s, from - 1, records)))
-    peer = { ...peer, sentIdx: records.at(-1)!.seqno }
+  while (hasRoom(state, state.peers[to])) {
+    const sent = sendBatch(state, to)
+    state = sent.state
+    effects.push(...sent.effects)
   }
-  return { state: withPeer(s, to, peer), effects }
+  return { state, effects }
+}
+
+const hasRoom = (s: ReplicaState, peer: Peer | undefined): boolean =>
+  peer !== undefined &&
+  peer.probe === undefined &&
+  mayRead(s, peer) &&
+  bytesBetween(s, peer.matchIdx, peer.sentIdx) < REPLICATION_WINDOW_BYTES_MAX
+
+const mayRead = (s: ReplicaState, peer: Peer): boolean => !peer.reading && peer.sentIdx < lastIdx(s)
+
+/** One message with the next entries, or a request for them if they are no longer in memory. */
+function sendBatch(s: ReplicaState, to: NodeId): Step<ReplicaState> {
+  const peer = s.peers[to]!
+  const from = peer.sentIdx + 1
+  if (from < s.log.first) {
+    const read: Effect = {
+      type: 'readEntries',
+      token: to,
+      from,
+      to: s.log.first - 1,
+      bytesMax: s.config.appendBytesMax,
+    }
+    return { state: withPeer(s, to, { ...peer, reading: true }), effects: [read] }
+  }
+  const records = nextBatch(s, from)
+  return {
+    state: withPeer(s, to, { ...peer, sentIdx: records.at(-1)!.seqno }),
+    effects: [send(`replica@${to}`, appendEntries(s, from - 1, records))],
+  }
+}
+
+/**
+ * Asks `to` with one message whether its log fits ours at `idx`. Nothing more is sent until an answer or the next heartbeat: where a network reorders, every
+ * message after a gap is refused, and if each refusal were answered with all that follows, messages would breed messages without end.
+ */
+function probe(s: ReplicaState, to: NodeId, idx: number): Step<ReplicaState> {
+  const peer: Peer = { ...s.peers[to]!, sentIdx: idx, probe: idx }
+  const asked = withPeer(s, to, peer)
+  return mayRead(s, peer) ? sendBatch(asked, to) : unchanged(asked)
 }
 
 /** Entries from `from` on: of one view only, at least one, at most appendBytesMax or as many as the pacing says. */
@@ -112,12 +144,16 @@ function appendEntries(s: ReplicaState, prevIdx: number, records: readonly LogRe
 const withPeer = (s: ReplicaState, node: NodeId, peer: Peer): ReplicaState =>
   peer === s.peers[node] ? s : { ...s, peers: { ...s.peers, [node]: peer } }
 
+/** A probe is not waited for longer than a heartbeat: it may be lost, or not be answered as it speaks of what is committed there. */
+const withoutProbe = (s: ReplicaState, node: NodeId): ReplicaState =>
+  withPeer(s, node, { ...s.peers[node]!, probe: undefined })
+
 /** To every peer: what it has not been sent, or an empty AppendEntries. */
 export function sendHeartbeats(s: ReplicaState): Step<ReplicaState> {
   let state: ReplicaState = s.config.pacing === 'eager' ? s : { ...s, batch: updateBatch(s.batch) }
   const effects: Effect[] = []
   for (const node of Object.keys(s.peers) as NodeId[]) {
-    const sent = sendEntries(state, node)
+    const sent = sendEntries(withoutProbe(state, node), node)
     state = sent.state
     if (sent.effects.length > 0) effects.push(...sent.effects)
     else effects.push(heartbeat(state, node))
@@ -169,7 +205,7 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
   const heard: Peer = { ...peer, lastAckAt: envelope.at }
   if (response.success) {
     if (response.view < s.currentView || response.lastLogIdx < peer.matchIdx) return unchanged(withPeer(s, from, heard))
-    const matched = withPeer(s, from, { ...heard, matchIdx: Math.min(response.lastLogIdx, lastIdx(s)) })
+    const matched = withPeer(s, from, acknowledged(heard, Math.min(response.lastLogIdx, lastIdx(s))))
     const committed = updateCommit(matched)
     const learnt = learnerProgress(committed.state, from)
     const sent = sendOn(learnt.state, from)
@@ -180,8 +216,16 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
   }
   // A NACK bounds the match from above; it never proves one (bug B3), so only sentIdx moves.
   const possible = highestPossibleMatch(s, response.view, response.lastLogIdx)
-  const sentIdx = Math.max(Math.min(possible, peer.sentIdx), peer.matchIdx)
-  return sendOn(withPeer(s, from, { ...heard, sentIdx }), from)
+  const fits = Math.max(Math.min(possible, peer.probe ?? peer.sentIdx), peer.matchIdx)
+  if (s.config.pacing === 'heartbeat') return unchanged(withPeer(s, from, { ...heard, sentIdx: fits }))
+  // What is refused besides the probe was sent before it.
+  const isNews = peer.probe === undefined ? fits < lastIdx(s) : fits < peer.probe
+  return isNews ? probe(withPeer(s, from, heard), from, fits) : unchanged(withPeer(s, from, heard))
+}
+
+function acknowledged(peer: Peer, matchIdx: number): Peer {
+  if (peer.probe === undefined || matchIdx <= peer.probe) return { ...peer, matchIdx }
+  return { ...peer, matchIdx, sentIdx: Math.max(peer.sentIdx, matchIdx), probe: undefined }
 }
 
 /** After an answer: eager leaders send what the answer made room for. */

@@ -68,7 +68,20 @@ export interface Peer {
   readonly lastAckAt: number
   /** True while entries older than the in-memory log are being read for it. */
   readonly reading: boolean
+  /**
+   * After a NACK, the index that the one message sent to it since follows; nothing else is sent until an answer or the next heartbeat.
+   * Only for the pacing `eager`: under `heartbeat` a NACK is not answered at once.
+   */
+  readonly probe: number | undefined
 }
+
+export const newPeer = (sentIdx: number, at: number): Peer => ({
+  sentIdx,
+  matchIdx: 0,
+  lastAckAt: at,
+  reading: false,
+  probe: undefined,
+})
 
 /** A node that is sent the log but counts in no quorum yet. Kept by a leader. */
 export interface Learner {

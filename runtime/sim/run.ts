@@ -39,12 +39,16 @@ export interface RunOptions {
   readonly onStep?: SimObserver | undefined
   /** Called for every action of the plan when its time has come. */
   readonly onAction?: ((action: Action, timeMs: number) => void) | undefined
+  /** Steps in which the service must come to rest once the faults have ended. */
+  readonly settlingStepsMax?: number
 }
 
 /** Virtual ms in which a service without faults must have opened. */
 const OPENING_MS = 60_000
 /** Entries of a service that is open: genesis, opening, and a signature after each. */
 const OPENED_AT = 4
+/** Usual are a few thousand; more means that messages breed messages. */
+const SETTLING_STEPS_MAX = 400_000
 
 export function runPlan(plan: Plan, make: ServiceMaker, options: RunOptions = {}): RunResult {
   return new Run(plan, make, options).run()
@@ -69,6 +73,8 @@ class Run implements World {
   readonly #director: Director
   readonly #byId = new Map<string, Tracked>()
   #elections = 0
+  #settling = 0
+  #stepsMax = Number.MAX_SAFE_INTEGER
 
   constructor(plan: Plan, make: ServiceMaker, options: RunOptions) {
     this.#plan = plan
@@ -179,6 +185,8 @@ class Run implements World {
     }
     this.#clients.close()
     this.#director.heal()
+    this.#settling = this.#options.settlingStepsMax ?? SETTLING_STEPS_MAX
+    this.#stepsMax = sim.steps + this.#settling
     requireProgress({
       world: this,
       service: this.#service,
@@ -206,6 +214,9 @@ class Run implements World {
     const node = this.#byId.get(host.id)
     // While the service is being made, nobody is there to look on.
     if (node === undefined) return
+    if (this.#service.sim.steps > this.#stepsMax) {
+      this.fail('livelock', `${this.#settling} steps after the faults ended, the service is as busy as ever`)
+    }
     const { to, event } = envelope
     const { replica, executor, ledgerWriter } = this.#watching
     if (to === 'replica') {

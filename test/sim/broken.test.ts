@@ -1,15 +1,16 @@
 // Goal: the simulator finds defects. Actors broken on purpose are found within a small budget; what is found shrinks to a short list of
 // actions, which, saved and read back, breaks the same promise at the same step.
 import { describe, expect, it } from 'vitest'
-import { erase, type AnyActorDefinition } from '../../actors/actor.ts'
+import { erase, unchanged, type AnyActorDefinition } from '../../actors/actor.ts'
 import type { Effect } from '../../actors/effects.ts'
 import { ledgerWriter } from '../../actors/ledger-writer/ledger-writer.ts'
 import type { MachineState } from '../../actors/machine.ts'
+import { node } from '../../actors/node/node.ts'
 import { replica } from '../../actors/replica/replica.ts'
 import type { ReplicaState } from '../../actors/replica/state.ts'
 import type { AppendEntriesResponse, RequestVoteResponse } from '../../protocols/consensus/messages.ts'
 import { serviceMaker } from '../../runtime/models/service/service.ts'
-import type { Plan } from '../../runtime/sim/plan.ts'
+import { USUAL_KNOBS, type Plan } from '../../runtime/sim/plan.ts'
 import { formatPlan, parsePlan } from '../../runtime/sim/plan-file.ts'
 import { runPlan } from '../../runtime/sim/run.ts'
 import { shrink } from '../../runtime/sim/shrink.ts'
@@ -105,5 +106,40 @@ describe('an actor broken on purpose is found', () => {
   it('that does not flush', () => {
     const { violation } = find(neverFlushes, 1, 3000)
     expect(violation).toMatchObject({ checker: 'durability' })
+  })
+
+  /** The definition without steps for events of a type. */
+  const deafTo = (definition: AnyActorDefinition, type: string): AnyActorDefinition => ({
+    ...definition,
+    step: (state, envelope) => (envelope.event.type === type ? unchanged(state) : definition.step(state, envelope)),
+  })
+  const calm = drawPlan({ seed: 1, steps: 1000, nodes: 3, faults: [] })
+  const quiet: Plan = { ...calm, knobs: USUAL_KNOBS, clients: { ...calm.clients, count: 1 } }
+
+  it('that never stands for election', () => {
+    const plan: Plan = { ...quiet, actions: [{ at: 300, do: 'crash', node: 'primary' }] }
+    expect(runWith(deafTo(erase(replica), 'electionTimeout'))(plan)).toMatchObject({
+      checker: 'liveness',
+      message: expect.stringMatching(/^no leader 30000 ms after the faults ended: n1 follower/),
+    })
+    expect(runPlan(plan, serviceMaker()).violation).toBeUndefined()
+  })
+
+  it('that welcomes no node, and one that never ends', () => {
+    const joins: Plan = { ...quiet, steps: 300, actions: [{ at: 200, do: 'add-node' }] }
+    expect(runWith(deafTo(erase(node), 'joinRequest'))({ ...joins, nodes: 1 })).toMatchObject({
+      checker: 'membership',
+      message: expect.stringMatching(/to add n1;/),
+    })
+    const leaves: Plan = { ...quiet, steps: 300, actions: [{ at: 200, do: 'remove-node', node: 2 }] }
+    expect(runWith(deafTo(erase(node), 'farewell'))(leaves)).toMatchObject({
+      checker: 'membership',
+      message: expect.stringMatching(/removed and running n2:/),
+    })
+    for (const plan of [joins, leaves]) expect(runPlan(plan, serviceMaker()).violation).toBeUndefined()
+  })
+
+  it('that does not come to rest', () => {
+    expect(runPlan(quiet, serviceMaker(), { settlingStepsMax: 10 }).violation).toMatchObject({ checker: 'livelock' })
   })
 })

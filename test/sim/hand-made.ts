@@ -72,7 +72,7 @@ export function state(shape: Shape): ReplicaSight {
     peers: Object.fromEntries(
       Object.entries(peers).map(([id, matchIdx]) => [
         id,
-        { sentIdx: matchIdx, matchIdx, lastAckAt: 0, reading: false },
+        { sentIdx: matchIdx, matchIdx, lastAckAt: 0, reading: false, probe: undefined },
       ]),
     ),
   }

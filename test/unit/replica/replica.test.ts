@@ -65,6 +65,59 @@ describe('replication (§6)', () => {
     expect(w.ids.map(w.commit)).toEqual([5, 5, 5])
   })
 
+  it('answers a burst of NACKs with one message, not with a burst for each', () => {
+    const w = three()
+    w.append('0', 't'.repeat(40) + 's')
+    w.drop({ to: '2' })
+    // The network turns the order round: 40 of the 41 messages leave a gap before them.
+    w.network.reverse()
+    expect(w.deliver({ to: '1' })).toBe(41)
+    expect(w.deliver({ to: '0' })).toBe(41)
+    expect(w.network.length).toBeLessThanOrEqual(2)
+    let delivered = 0
+    while (w.network.length > 0) delivered += w.deliver({})
+    // All of it once more at most, and the answers.
+    expect(delivered).toBeLessThan(10)
+    expect(w.commit('0')).toBe(43)
+    expect(w.log('1')).toBe(w.log('0'))
+  })
+
+  it('does not wait for the answer to a lost message longer than until the next heartbeat', () => {
+    const w = three()
+    w.append('0', 'ts')
+    w.drop()
+    w.append('0', 'ts')
+    w.deliver({ to: '1' })
+    w.deliver({ from: '1' })
+    expect(w.drop({ to: '1' })).toHaveLength(1)
+    w.event('0', { type: 'heartbeatTimeout' })
+    w.deliverAll()
+    expect(w.commit('0')).toBe(6)
+  })
+
+  it('goes on with a node that commits, and then says nothing to, what it is asked about', () => {
+    const w = three()
+    w.append('0', 'tsts')
+    const entries = w.drop({ to: '1' })
+    w.deliver({ to: '2' })
+    w.deliver({ from: '2' })
+    expect(w.commit('0')).toBe(6)
+    // It refuses what follows the gap; then the gap is filled and all of it commits, but those answers are lost.
+    w.network = entries.slice(1)
+    w.deliver({ to: '1' })
+    const nack = w.drop({ from: '1' })[0]!
+    w.network = entries
+    w.deliver({ to: '1' })
+    w.event('0', { type: 'heartbeatTimeout' })
+    w.deliver({ to: '1' })
+    w.drop()
+    expect(w.commit('1')).toBe(6)
+    w.network = [nack]
+    w.deliver({ to: '0' })
+    w.settle('0')
+    expect(w.s('0').peers['1' as never]).toMatchObject({ matchIdx: 6 })
+  })
+
   it('refuses an older view and learns a newer one', () => {
     const w = three()
     w.elect('1', ['2'])
