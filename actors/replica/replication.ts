@@ -217,10 +217,11 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
   // A NACK bounds the match from above; it never proves one (bug B3), so only sentIdx moves.
   const possible = highestPossibleMatch(s, response.view, response.lastLogIdx)
   const fits = Math.max(Math.min(possible, peer.probe ?? peer.sentIdx), peer.matchIdx)
-  if (s.config.pacing === 'heartbeat') return unchanged(withPeer(s, from, { ...heard, sentIdx: fits }))
+  const told = withPeer(s, from, heard)
+  if (s.config.pacing === 'heartbeat') return unchanged(withPeer(told, from, { ...told.peers[from]!, sentIdx: fits }))
   // What is refused besides the probe was sent before it.
   const isNews = peer.probe === undefined ? fits < lastIdx(s) : fits < peer.probe
-  return isNews ? probe(withPeer(s, from, heard), from, fits) : unchanged(withPeer(s, from, heard))
+  return isNews ? probe(told, from, fits) : unchanged(told)
 }
 
 function acknowledged(peer: Peer, matchIdx: number): Peer {

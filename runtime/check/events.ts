@@ -1,19 +1,20 @@
 // Events of a search, for comparison and for people.
-import type { AnyModel } from './model.ts'
-import type { Event, Space } from './space.ts'
+import type { Event, Move, Space } from './space.ts'
 
 export function isSameEvent(a: Event, b: Event): boolean {
   if (a.kind !== b.kind) return false
   if (a.kind === 'act') return b.kind === 'act' && a.place === b.place && a.name === b.name
   if (a.kind === 'crash') return b.kind === 'crash' && a.place === b.place
-  return b.kind !== 'act' && b.kind !== 'crash' && a.from === b.from && a.to === b.to && a.nth === b.nth
+  return b.kind !== 'act' && b.kind !== 'crash' && a.from === b.from && a.to === b.to && a.message === b.message
 }
 
-/** An event with what it was about: the message, and the acting place's state afterwards. */
+/** An event with what it was about. */
 export interface Told {
   readonly event: Event
   /** What was delivered, lost or repeated. */
   readonly message: string | undefined
+  /** Its place among those under way on its link, in the order in which they were sent, 0 the oldest. */
+  readonly nth: number
   /** Names of the places. */
   readonly from: string
   readonly to: string
@@ -21,36 +22,56 @@ export interface Told {
 
 /** The events of one run from the initial world, told. @throws RangeError if one of them cannot happen */
 export function tell(space: Space, events: readonly Event[]): Told[] {
+  const mail = new Mail(space)
   let world = space.initial()
   return events.map((event) => {
-    const told = describeIn(space, world, event)
-    let after: Int32Array | undefined
-    space.successors(world, world.length, (candidate, scratch, length) => {
-      if (after === undefined && isSameEvent(candidate, event)) after = scratch.slice(0, length)
-    })
-    if (after === undefined) throw new RangeError(`cannot happen: ${JSON.stringify(event)}`)
-    world = after
+    const move = space.moves(world, world.length).find((candidate) => isSameEvent(candidate.event, event))
+    if (move === undefined) throw new RangeError(`cannot happen: ${JSON.stringify(event)}`)
+    const told = describe(space, world, move, mail)
+    world = space.scratch.slice(0, space.take(world, world.length, move))
+    mail.send(move.step?.packets ?? [], world)
     return told
   })
 }
 
-function describeIn(space: Space, world: Int32Array, event: Event): Told {
+function describe(space: Space, world: Int32Array, { event, at }: Move, mail: Mail): Told {
   const { model } = space
   const name = (place: number): string => model.places[place]!
   if (event.kind === 'act' || event.kind === 'crash') {
-    return { event, message: undefined, from: name(event.place), to: name(event.place) }
+    return { event, message: undefined, nth: 0, from: name(event.place), to: name(event.place) }
   }
-  const { from, to } = event
-  const link = Array.from(world.subarray(space.fixed)).filter((number) => {
-    const packet = space.packets[number]!
-    return packet.from === from && packet.to === to
-  })
-  const packet = space.packets[link[event.nth]!]!
-  return { event, message: messageText(model, space, packet.message), from: name(from), to: name(to) }
+  const packet = world[at]!
+  const message = model.describe(space.messages.value(space.packets[packet]!.message))
+  return { event, message, nth: mail.take(packet, event.kind), from: name(event.from), to: name(event.to) }
 }
 
-const messageText = (model: AnyModel, space: Space, message: number): string =>
-  model.describe(space.messages.value(message))
+/** What is under way, in the order in which it was sent: a world of a network without order does not say. */
+class Mail {
+  readonly #space: Space
+  #packets: number[] = []
+
+  constructor(space: Space) {
+    this.#space = space
+  }
+
+  send(packets: readonly number[], world: Int32Array): void {
+    this.#packets = [...this.#packets, ...packets].filter(
+      (packet) => !this.#space.isCrashed(world, this.#space.packets[packet]!.to),
+    )
+  }
+
+  take(packet: number, kind: 'deliver' | 'drop' | 'duplicate'): number {
+    const { from, to } = this.#space.packets[packet]!
+    const index = this.#packets.indexOf(packet)
+    const isOfLink = (other: number): boolean => {
+      const { from: otherFrom, to: otherTo } = this.#space.packets[other]!
+      return otherFrom === from && otherTo === to
+    }
+    const nth = this.#packets.slice(0, index).filter(isOfLink).length
+    if (kind !== 'duplicate') this.#packets.splice(index, 1)
+    return nth
+  }
+}
 
 const VERBS = { deliver: '→', drop: '✗', duplicate: '⇉' } as const
 

@@ -3,6 +3,7 @@
 export class Interner<T> {
   readonly #numbers = new Map<string, number>()
   readonly #values: T[] = []
+  readonly #keys: string[] = []
   readonly #keyOf: (value: T) => string
 
   constructor(keyOf: (value: T) => string) {
@@ -19,10 +20,15 @@ export class Interner<T> {
     if (known !== undefined) return known
     this.#numbers.set(key, this.#values.length)
     this.#values.push(value)
+    this.#keys.push(key)
     return this.#values.length - 1
   }
 
   value(number: number): T {
     return this.#values[number]!
+  }
+
+  key(number: number): string {
+    return this.#keys[number]!
   }
 }

@@ -8,12 +8,12 @@ import type { Action, AnyModel, Outcome, Pace } from './model.ts'
 /** What happened between two worlds, for people and for replay. */
 export type Event =
   | { readonly kind: 'act'; readonly place: number; readonly name: string }
-  /** `nth` counts packets of the link, 0 being the oldest. */
+  /** `message`: its key, where the network does not keep order; where it does, it is the oldest of its link. */
   | {
       readonly kind: 'deliver' | 'drop' | 'duplicate'
       readonly from: number
       readonly to: number
-      readonly nth: number
+      readonly message?: string
     }
   | { readonly kind: 'crash'; readonly place: number }
 
@@ -176,15 +176,15 @@ export class Space {
     const isFifo = network === 'fifo' || network === 'lossy'
     for (let at = this.fixed; at < length; at++) {
       const number = world[at]!
-      const { from, to } = this.packets[number]!
+      const { from, to, message } = this.packets[number]!
       // In order: only the oldest of a link. Otherwise: equal packets are one choice.
-      const nth = this.#nthOfLink(world, at)
-      if (isFifo ? nth > 0 : this.#seenBefore(world, at)) continue
+      if (isFifo ? this.#isBehind(world, at) : this.#seenBefore(world, at)) continue
       const kind = network === 'duplicating' ? 'duplicate' : 'deliver'
       const step = this.#receive(world[to]!, to, number)
-      moves.push({ event: { kind, from, to, nth }, at, step, budget: undefined })
+      const event: Event = isFifo ? { kind, from, to } : { kind, from, to, message: this.messages.key(message) }
+      moves.push({ event, at, step, budget: undefined })
       if (network === 'lossy') {
-        moves.push({ event: { kind: 'drop', from, to, nth }, at, step: undefined, budget: undefined })
+        moves.push({ event: { kind: 'drop', from, to }, at, step: undefined, budget: undefined })
       }
     }
   }
@@ -253,11 +253,9 @@ export class Space {
     return from * this.places + to
   }
 
-  #nthOfLink(world: Int32Array, at: number): number {
-    const link = this.#link(world[at]!)
-    let nth = 0
-    for (let i = this.fixed; i < at; i++) if (this.#link(world[i]!) === link) nth++
-    return nth
+  /** True unless it is the oldest packet of its link. Packets of a link stand together. */
+  #isBehind(world: Int32Array, at: number): boolean {
+    return at > this.fixed && this.#link(world[at - 1]!) === this.#link(world[at]!)
   }
 
   #seenBefore(world: Int32Array, at: number): boolean {

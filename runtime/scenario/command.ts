@@ -54,7 +54,7 @@ type NetworkCommand =
 type DeliveryCommand =
   /** The message with that index (from 0) among those of the pair. */
   | { readonly do: 'dispatchSingle'; readonly pair: Pair; readonly nth: number }
-  | { readonly do: 'duplicateSingle'; readonly pair: Pair }
+  | { readonly do: 'duplicateSingle'; readonly pair: Pair; readonly nth: number }
   | { readonly do: 'dispatchOne'; readonly from: string }
   | { readonly do: 'dispatchAllOnce' }
   | { readonly do: 'dispatchAll' }

@@ -175,7 +175,8 @@ const detail = (f: Fields, equal: boolean): Command => ({
 export const OWN_COMMANDS: Readonly<Record<string, Syntax>> = {
   profile: fixed('name', (f) => ({ do: 'setProfile', profile: f.oneOf(0, PROFILES) })),
   drop_single: fixed('A,B', (f) => ({ do: 'dropSingle', pair: f.pair() })),
-  duplicate_single: fixed('A,B', (f) => ({ do: 'duplicateSingle', pair: f.pair() })),
+  duplicate_single: fixed('A,B', (f) => ({ do: 'duplicateSingle', pair: f.pair(), nth: 0 })),
+  duplicate_nth: fixed('A,B,k', (f) => ({ do: 'duplicateSingle', pair: f.pair(), nth: f.integer(2, INDEX) })),
   deliver_nth: fixed('A,B,k', (f) => ({ do: 'dispatchSingle', pair: f.pair(), nth: f.integer(2, INDEX) })),
   carry_entries: fixed('true|false', (f) => ({ do: 'carryEntries', enabled: f.flag(0) })),
   timeout: fixed('A', (f) => ({ do: 'fire', node: f.node(0), timer: 'electionTimeout' })),

@@ -110,7 +110,7 @@ describe('networks', () => {
       message: "order: '2'",
       events: [
         { kind: 'act', name: 'post' },
-        { kind: 'deliver', from: 0, to: 1, nth: 1 },
+        { kind: 'deliver', from: 0, to: 1, message: '2' },
       ],
     })
   })
@@ -118,8 +118,8 @@ describe('networks', () => {
   it('tell what was lost and what was repeated', () => {
     const events: Event[] = [
       { kind: 'act', place: 0, name: 'post' },
-      { kind: 'drop', from: 0, to: 1, nth: 0 },
-      { kind: 'deliver', from: 0, to: 1, nth: 0 },
+      { kind: 'drop', from: 0, to: 1 },
+      { kind: 'deliver', from: 0, to: 1 },
     ]
     expect(lines(letters('lossy'), events)).toEqual(['p0 post', 'p0 ✗ p1  1', 'p0 → p1  2'])
     const diagram = sequenceDiagram(['p0', 'p1'], tell(spaceOf(letters('lossy')), events))

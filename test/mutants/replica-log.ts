@@ -20,8 +20,8 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     title: 'the estimate in a NACK is taken for a match (§19 B3)',
     kind: 'safety',
     file: 'actors/replica/replication.ts',
-    find: '{ ...heard, sentIdx })',
-    replace: '{ ...heard, sentIdx, matchIdx: sentIdx })',
+    find: 'const told = withPeer(s, from, heard)',
+    replace: 'const told = withPeer(s, from, { ...heard, matchIdx: fits })',
     hunts: [
       check('replica', `--nodes 2 --members 2 --views 3 --requests 3 --signatures 0 --network lossy ${FEW}`),
       own('b3_nack_match'),
@@ -37,7 +37,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     hunts: [
       check(
         'replica',
-        `--nodes 2 --members 2 --views 2 --requests 1 --signatures 1 --network lossy --in-flight 2 --batch 1 ${FEW}`,
+        `--nodes 2 --members 2 --views 2 --requests 1 --signatures 1 --network lossy --in-flight 3 --batch 1 ${FEW}`,
       ),
     ],
   },
@@ -170,8 +170,8 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     title: 'a new leader believes the matches it knew in an earlier view (§10)',
     kind: 'safety',
     file: 'actors/replica/elections.ts',
-    find: 'matchIdx: 0, lastAckAt: at',
-    replace: 'matchIdx: cut.state.peers[node]!.matchIdx, lastAckAt: at',
+    find: 'peers[node] = newPeer(end, at)',
+    replace: 'peers[node] = { ...newPeer(end, at), matchIdx: cut.state.peers[node]!.matchIdx }',
     hunts: [
       check(
         'replica',

@@ -117,6 +117,7 @@ describe('concordat scenario', () => {
     for (const usage of [
       'swap_nodes,T,in,A,..,out,X,..',
       'assert_!detail,A,key,value',
+      'duplicate_nth,A,B,k',
       'deliver_nth,A,B,k',
       'crash,A',
     ]) {

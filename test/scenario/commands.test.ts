@@ -185,12 +185,13 @@ describe('messages', () => {
     ])
   })
 
-  it('dispatch_single takes the first of its pair, deliver_nth any, duplicate_single keeps it', () => {
+  it('dispatch_single takes the first of its pair, deliver_nth any, duplicate_single and duplicate_nth keep it', () => {
     const two = 'emit_signature,2\nheartbeat,0\nheartbeat,0\n'
     expect(queued(`${two}dispatch_single,0,1`)[0]).toContain('0: 1 to 1: append_entries (2.5, 2.5]')
     expect(queued(`${two}deliver_nth,0,1,1`)[0]).toContain('0: 1 to 1: append_entries (2.4, 2.5]')
     expect(queued(`${two}deliver_nth,0,1,2`)[0]).toContain('0: 2 to 1')
     expect(queued(`${two}duplicate_single,0,1`)[0]).toContain('0: 2 to 1')
+    expect(queued(`${two}duplicate_nth,0,1,1`)[0]).toContain('0: 2 to 1')
     expect(failureAfter(`${two}duplicate_single,0,1\nassert_last_txid,1,2.5`)).toBeUndefined()
   })
 

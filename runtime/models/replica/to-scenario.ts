@@ -24,7 +24,7 @@ function beginning({ members, preVote }: ReplicaModelOptions): string[] {
   ]
 }
 
-function command({ event, from, to }: Told, view: number): string {
+function command({ event, nth, from, to }: Told, view: number): string {
   switch (event.kind) {
     case 'act':
       return actCommand(event.name, from, view)
@@ -33,9 +33,9 @@ function command({ event, from, to }: Told, view: number): string {
     case 'drop':
       return `drop_single,${from},${to}`
     case 'duplicate':
-      return `duplicate_single,${from},${to}`
+      return nth === 0 ? `duplicate_single,${from},${to}` : `duplicate_nth,${from},${to},${nth}`
     case 'deliver':
-      return event.nth === 0 ? `dispatch_single,${from},${to}` : `deliver_nth,${from},${to},${event.nth}`
+      return nth === 0 ? `dispatch_single,${from},${to}` : `deliver_nth,${from},${to},${nth}`
   }
 }
 

@@ -10,9 +10,9 @@ export function dispatchSingle(world: World, pair: Pair, nth: number): void {
 }
 
 /** The message arrives and is still on its way: the network made a second one of it. */
-export function duplicateSingle(world: World, pair: Pair): void {
-  const first = world.first(pair)
-  if (first !== undefined) world.deliver(pair[0], first)
+export function duplicateSingle(world: World, pair: Pair, nth: number): void {
+  const queued = world.queued(pair, nth)
+  if (queued !== undefined) world.deliver(pair[0], queued)
 }
 
 /** Until the queue is empty, or that many were delivered. */

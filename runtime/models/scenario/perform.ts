@@ -48,7 +48,7 @@ export function perform(world: World, command: Command, print: (text: string) =>
     case 'carryEntries': return void (world.carryEntries = command.enabled)
 
     case 'dispatchSingle': return dispatchSingle(world, command.pair, command.nth)
-    case 'duplicateSingle': return duplicateSingle(world, command.pair)
+    case 'duplicateSingle': return duplicateSingle(world, command.pair, command.nth)
     case 'dispatchOne': return dispatchQueue(world, world.node(command.from))
     case 'dispatchAllOnce': return dispatchAllOnce(world)
     case 'dispatchAll': return dispatchAll(world)
@@ -85,7 +85,7 @@ function forOthers(world: World, id: string, act: (other: string) => void): void
 }
 
 function dropSingle(world: World, { pair }: Of<'dropSingle'>): void {
-  const first = world.first(pair)
+  const first = world.queued(pair, 0)
   if (first !== undefined) world.drop(pair[0], (queued) => queued === first)
 }
 

@@ -107,15 +107,16 @@ export class World {
   }
 
   /** Takes the nth message of the pair out of its queue; undefined if there is none. */
-  take([from, to]: Pair, nth = 0): Queued | undefined {
-    const node = this.node(from)
-    const taken = node.queue.filter((queued) => queued.to === to)[nth]
+  take(pair: Pair, nth = 0): Queued | undefined {
+    const node = this.node(pair[0])
+    const taken = this.queued(pair, nth)
     if (taken !== undefined) node.queue = node.queue.filter((queued) => queued !== taken)
     return taken
   }
 
-  first([from, to]: Pair): Queued | undefined {
-    return this.node(from).queue.find((queued) => queued.to === to)
+  /** The nth message of the pair; undefined if there is none. */
+  queued([from, to]: Pair, nth: number): Queued | undefined {
+    return this.node(from).queue.filter((queued) => queued.to === to)[nth]
   }
 
   /** Loses the messages of a queue that match. */
