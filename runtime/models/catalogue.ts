@@ -12,6 +12,8 @@ import {
 import { NODE_MODEL_DEFAULTS, nodeModel, type NodeModelOptions } from './node/model.ts'
 import { REPLICA_MODEL_DEFAULTS, replicaModel, type ReplicaModelOptions } from './replica/model.ts'
 import { toScenario } from './replica/to-scenario.ts'
+import { CLIENTS } from './session/client-place.ts'
+import { SESSION_MODEL_DEFAULTS, sessionModel, type SessionModelOptions } from './session/model.ts'
 
 export type Bound = number | boolean | string
 export type Bounds = Readonly<Record<string, Bound>>
@@ -56,5 +58,11 @@ export const MODELS: Readonly<Record<string, CheckableModel>> = {
     defaults: { ...EXECUTOR_MODEL_DEFAULTS },
     words: {},
     build: (bounds) => eraseModel(executorModel(bounds as unknown as ExecutorModelOptions)),
+  },
+  session: {
+    about: 'a client’s session over a network that loses, mixes and repeats: nothing twice, nothing invented, one view',
+    defaults: { ...SESSION_MODEL_DEFAULTS },
+    words: { network: NETWORKS, client: CLIENTS },
+    build: (bounds) => eraseModel(sessionModel(bounds as unknown as SessionModelOptions)),
   },
 }

@@ -6,6 +6,7 @@ import { EXECUTOR_MODEL_DEFAULTS, executorModel } from '../../runtime/models/exe
 import { LEDGER_WRITER_MODEL_DEFAULTS, ledgerWriterModel } from '../../runtime/models/ledger-writer/model.ts'
 import { NODE_MODEL_DEFAULTS, nodeModel, type NodeModelOptions } from '../../runtime/models/node/model.ts'
 import { REPLICA_MODEL_DEFAULTS, replicaModel, type ReplicaModelOptions } from '../../runtime/models/replica/model.ts'
+import { SESSION_MODEL_DEFAULTS, sessionModel, type SessionModelOptions } from '../../runtime/models/session/model.ts'
 
 export interface Counts {
   readonly states: number
@@ -25,6 +26,13 @@ const replica = (options: Partial<ReplicaModelOptions>): AnyModel =>
   eraseModel(replicaModel({ ...REPLICA_MODEL_DEFAULTS, nodes: 2, members: 2, ...options }))
 const node = (options: Partial<NodeModelOptions>): AnyModel =>
   eraseModel(nodeModel({ ...NODE_MODEL_DEFAULTS, ...options }))
+const session = (options: Partial<SessionModelOptions>): AnyModel =>
+  eraseModel(sessionModel({ ...SESSION_MODEL_DEFAULTS, ...options }))
+/** Goals of the sessions' model, but for these. */
+const allGoalsBut = (...reached: readonly string[]): string[] =>
+  session({})
+    .goals.map(({ name }) => name)
+    .filter((name) => !reached.includes(name))
 
 export const GOLDEN: readonly Golden[] = [
   {
@@ -41,6 +49,132 @@ export const GOLDEN: readonly Golden[] = [
     transitions: 3139,
     depth: 15,
     beyondReach: ['a write that was answered is lost'],
+  },
+  {
+    name: 'a session, defaults',
+    model: session({}),
+    states: 116020,
+    transitions: 261339,
+    depth: 34,
+    beyondReach: ['a session hears of two views', 'a copy of a frame is refused'],
+  },
+  {
+    name: 'a session with pings, without faults',
+    model: session({ pings: 1, receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    states: 11724,
+    transitions: 37998,
+    depth: 35,
+    beyondReach: [
+      'a receipt is answered later',
+      'a request is refused',
+      'an outcome is unknown',
+      'a session hears of two views',
+      'a copy of a frame is refused',
+      'a session ends while requests are open',
+    ],
+  },
+  {
+    name: 'a session, the executor compares no views',
+    model: session({ unchecked: 1, receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    states: 1308,
+    transitions: 3712,
+    depth: 30,
+    beyondReach: [
+      'a receipt is answered later',
+      'a request is refused',
+      'an outcome is unknown',
+      'a copy of a frame is refused',
+      'a session ends while requests are open',
+    ],
+  },
+  {
+    name: 'a session, frames are lost',
+    model: session({ network: 'lossy', receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    states: 2392,
+    transitions: 7075,
+    depth: 30,
+    beyondReach: [
+      'a receipt is answered later',
+      'a request is refused',
+      'an outcome is unknown',
+      'a session hears of two views',
+      'a copy of a frame is refused',
+    ],
+  },
+  {
+    name: 'a session, frames are mixed',
+    model: session({ network: 'unordered', receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    states: 2596,
+    transitions: 7859,
+    depth: 30,
+    beyondReach: [
+      'a receipt is answered later',
+      'a request is refused',
+      'an outcome is unknown',
+      'a session hears of two views',
+      'a copy of a frame is refused',
+    ],
+  },
+  {
+    name: 'a session, frames are repeated',
+    model: session({
+      network: 'duplicating',
+      elections: 0,
+      receipts: 0,
+      refusals: 0,
+      unknowns: 0,
+      endings: 0,
+      closes: false,
+    }),
+    states: 8010,
+    transitions: 70475,
+    depth: 32,
+    beyondReach: [
+      'a receipt is answered later',
+      'a request is refused',
+      'an outcome is unknown',
+      'a write that was answered is lost',
+      'the session ends for lost consistency',
+      'a session hears of two views',
+      'a session ends while requests are open',
+    ],
+  },
+  {
+    name: 'a session, frames are repeated, with every fault',
+    model: session({ network: 'duplicating', requests: 1 }),
+    states: 6976,
+    transitions: 57147,
+    depth: 25,
+    beyondReach: [
+      'the session ends for lost consistency',
+      'a session hears of two views',
+      'requests wait for the view',
+      'answers of two batches leave in one frame',
+    ],
+  },
+  {
+    name: 'a session, its hello is garbled',
+    model: session({ client: 'garbled' }),
+    states: 7,
+    transitions: 7,
+    depth: 5,
+    beyondReach: allGoalsBut(),
+  },
+  {
+    name: 'a session, its client proves another identity',
+    model: session({ client: 'impostor', requests: 1 }),
+    states: 104,
+    transitions: 171,
+    depth: 12,
+    beyondReach: allGoalsBut('a session ends while requests are open'),
+  },
+  {
+    name: 'a session, its client babbles',
+    model: session({ client: 'babbling', requests: 1 }),
+    states: 147,
+    transitions: 248,
+    depth: 13,
+    beyondReach: allGoalsBut('a session ends while requests are open'),
   },
   {
     name: 'ledger-writer, defaults',
@@ -197,6 +331,10 @@ export const GOLDEN: readonly Golden[] = [
 
 /** Edges that no search of the table takes, and why. */
 export const NOT_TAKEN: readonly { readonly why: string; readonly edges: readonly string[] }[] = [
+  {
+    why: 'a session seals 2^30 frames before its key is spent (protocols/limits.ts)',
+    edges: ['open --flush [keyIsSpent]--> closed'],
+  },
   {
     why: 'the nodes of the modelled service do not change: nobody is let in or removed (test/unit/executor/nodes, test/sim/reconfiguration)',
     edges: [

@@ -8,5 +8,11 @@ import { EXECUTOR_MUTANTS } from './executor.ts'
 import { LEDGER_WRITER_MUTANTS } from './ledger-writer.ts'
 import type { Mutant } from './mutant.ts'
 import { REPLICA_MUTANTS } from './replica.ts'
+import { SESSION_MUTANTS } from './session.ts'
 
-export const MUTANTS: readonly Mutant[] = [...REPLICA_MUTANTS, ...EXECUTOR_MUTANTS, ...LEDGER_WRITER_MUTANTS]
+export const MUTANTS: readonly Mutant[] = [
+  ...REPLICA_MUTANTS,
+  ...EXECUTOR_MUTANTS,
+  ...LEDGER_WRITER_MUTANTS,
+  ...SESSION_MUTANTS,
+]
