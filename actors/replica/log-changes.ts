@@ -9,7 +9,7 @@ import type { Step } from '../actor.ts'
 import { NO_EFFECTS, step } from '../actor.ts'
 import { send } from '../effects.ts'
 import { addConfiguration, retirementAfterRollback, retirementSigned } from './membership.ts'
-import { lastIdx, type LogItem, type Peer, type ReplicaState } from './state.ts'
+import { lastCommittableIdx, lastIdx, type LogItem, type Peer, type ReplicaState } from './state.ts'
 
 /** The log with `records` at its end. They must continue it: contiguous, views never falling. */
 export function grow(s: ReplicaState, records: readonly LogRecord[], at: number): ReplicaState {
@@ -50,6 +50,16 @@ function startTicking(s: ReplicaState): ReplicaState {
 }
 
 /**
+ * True for a node that some configuration in force names and a signature confirms, and for one that is being retired. A node whose addition
+ * was cut off again is a learner as before: others neither count its vote nor endorsed its key (found by simulation, seeds 381 and 757).
+ */
+function takesPart(s: ReplicaState): boolean {
+  if (s.membership !== 'Active') return true
+  const signed = lastCommittableIdx(s)
+  return s.configurations.some(({ idx, nodes }) => idx <= signed && nodes.includes(s.config.nodeId))
+}
+
+/**
  * Cuts the log after `idx` (consensus.md §9). A request to cut below the commit index is a defect of the caller.
  * Peers known only from a cut configuration stay known.
  */
@@ -76,7 +86,7 @@ export function rollback(s: ReplicaState, idx: number): Step<ReplicaState> {
     commitTarget: Math.min(s.commitTarget, idx),
   }
   return step(
-    state,
+    { ...state, ticking: state.ticking && (s.config.tickingFromStart || takesPart(state)) },
     send<LedgerWriterRequest>('ledger-writer', { type: 'truncateAfter', epoch, seqno: idx }),
     send<ReplicaNotice>('executor', { type: 'rolledBack', seqno: idx }),
   )

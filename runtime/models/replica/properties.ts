@@ -4,6 +4,7 @@ import type { ReplicaState } from '../../../actors/replica/state.ts'
 import { lastCommittableIdx, lastIdx, termAt } from '../../../actors/replica/state.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import { FIRST_VIEW } from '../../../protocols/ids.ts'
+import type { Configuration } from '../../../protocols/consensus/messages.ts'
 import { quorumInEach } from '../../../protocols/consensus/quorum.ts'
 import type { Property } from '../../check/model.ts'
 import type { LocalState } from './local-state.ts'
@@ -200,6 +201,14 @@ export const stateProperties: readonly Property<[LocalState]>[] = [
     return isDone && s.configurations.some(({ nodes }) => nodes.includes(s.config.nodeId))
       ? `${s.membership} and in a configuration`
       : undefined
+  }),
+  // ccfraft.tla's condition for Timeout, which our replica remembers as `ticking` (consensus.md §11).
+  ofState('who stands is named by a signed configuration, or is retiring', ({ value, s }) => {
+    if (value !== 'candidate' && value !== 'preVoteCandidate') return undefined
+    if (s.config.tickingFromStart || s.membership !== 'Active') return undefined
+    const isNamed = ({ idx, nodes }: Configuration): boolean =>
+      nodes.includes(s.config.nodeId) && idx <= lastCommittableIdx(s)
+    return configurationsOf(s).some(isNamed) ? undefined : `${value} of view ${s.currentView} is a stranger`
   }),
   ofState('MatchIndexLowerBoundSentIndexInv', ({ value, s }) => {
     if (value !== 'leader') return undefined

@@ -121,9 +121,10 @@ export class SimService implements Service {
     return nodeId
   }
 
+  /** True if nobody it knows of runs and can write its ledger: what happens from now on it will not hear. */
   isStranded(nodeId: NodeId): boolean {
     const { s } = this.sim.stateOf(nodeId, 'node') as MachineState<NodeState>
-    return !s.peers.some((peer) => this.serving.includes(peer))
+    return !s.peers.some((peer) => this.serving.includes(peer) && this.replicaOf(peer).value !== 'halted')
   }
 
   registration(nodeId: NodeId): Uint8Array {

@@ -56,6 +56,41 @@ describe('reconfiguration', () => {
   })
 })
 
+describe('a node whose addition is rolled back', () => {
+  /** Node 4 held {0,1,2,3,4}, signed by node 0; node 1 leads view 3 without it and teaches node 4 its log. */
+  const rolledBack = (): World => {
+    const w = new World(['0', '1', '2', '3', '4'])
+    w.begin('0', ['0', '1', '2', '3'])
+    w.appendNaming('0', 'reconfiguration', ['0', '1', '2', '3', '4'])
+    w.append('0', 's')
+    for (let round = 0; round < 4; round++) {
+      for (const other of ['1', '2', '3']) w.drop({ to: other })
+      w.deliver({ to: '4' })
+      w.deliver({ from: '4' })
+      w.event('0', { type: 'heartbeatTimeout' })
+    }
+    expect([configurations(w, '4'), w.s('4').ticking]).toEqual([['1:0123', '3:01234'], true])
+    w.network = []
+    w.elect('1', ['2', '3'])
+    w.event('1', { type: 'setLearners', nodes: ['4' as NodeId] })
+    w.append('1', 's')
+    w.settle('1')
+    expect([configurations(w, '4'), w.log('4')]).toEqual([['1:0123'], '2c 2s 3s'])
+    return w
+  }
+
+  it('takes no part until it is added again: it does not stand for election', () => {
+    const w = rolledBack()
+    w.event('4', { type: 'electionTimeout' })
+    expect([w.value('4'), w.s('4').currentView]).toEqual(['follower', 3])
+    w.appendNaming('1', 'reconfiguration', ['0', '1', '2', '3', '4'])
+    w.append('1', 's')
+    w.settle('1')
+    w.event('4', { type: 'electionTimeout' })
+    expect([w.value('4'), w.s('4').currentView]).toEqual(['candidate', 4])
+  })
+})
+
 describe('retirement', () => {
   /** {0,1,2} → {1,2}; node 0 leads. */
   function removed0(): World {
