@@ -52,9 +52,12 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary)
 }
 
-/** Standard base64, padding required (RFC 4648 §4); no white space. */
+/** Last digits before `==` and `=` whose bits beyond the last byte are zero: others would be a second spelling (RFC 4648 §3.5). */
+const CANONICAL_BASE64 = /^[A-Za-z0-9+/]*(?:[AQgw]==|[AEIMQUYcgkosw048]=|)$/
+
+/** Standard base64, padding required (RFC 4648 §4); no white space, and no text that another text stands for. */
 export function fromBase64(text: string): Uint8Array {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new DecodeError('not base64', 0)
+  if (text.length % 4 !== 0 || !CANONICAL_BASE64.test(text)) throw new DecodeError('not base64', 0)
   const binary = atob(text)
   const bytes = new Uint8Array(binary.length)
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)

@@ -3,13 +3,8 @@
 // transitions of the service that cannot happen (CCF facts §3.6 item 4).
 // The rule to remember: a value, copied on change; changes are rare, so a state per entry costs nothing.
 import { DecodeError, equalBytes, fromUtf8 } from '../codec/bytes.ts'
-import {
-  type EcCertificate,
-  nodeIdOf,
-  parseCertificate,
-  parseEcCertificate,
-  verifyIssuedBy,
-} from '../crypto/certificate.ts'
+import { formatPem } from '../codec/pem.ts'
+import { type EcCertificate, nodeIdOf, parseEcCertificate, verifyIssuedBy } from '../crypto/certificate.ts'
 import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { decodeJsonObject, GOV_TABLES, singleValue } from './tables.ts'
 import { type MapWrites, mapWrites, type WriteSet } from './write-set.ts'
@@ -140,10 +135,25 @@ export function signerKey(
   return { key, service: { ...service, nodes: new Map(service.nodes).set(id, { ...node, key }) } }
 }
 
-/** @throws LedgerFault when the certificate in a signature (if any) has another key than the signer's. */
-export function checkSignatureCertificate(service: ServiceRecord, id: string, pem: string, key: EcPublicKey): void {
-  if (pem === '' || service.nodes.get(id)?.certificatePem === pem) return
-  if (!equalBytes(parseCertificate(pem).spki, key.spki)) {
+/**
+ * The certificate in a signature (if any) is the node's, or another one that the service issued for its key: it may have been renewed.
+ * @throws LedgerFault
+ */
+export function checkSignatureCertificate(
+  crypto: Crypto,
+  service: ServiceRecord,
+  id: string,
+  pem: string,
+  key: EcPublicKey,
+): void {
+  const { certificatePem, endorsed } = service.nodes.get(id) ?? emptyNode
+  if (pem === '' || certificatePem === pem) return
+  const certificate = parseEcCertificate(crypto, pem)
+  if (!equalBytes(certificate.publicKey.spki, key.spki)) {
     throw new LedgerFault(`signature carries a certificate that is not of node ${id}`)
+  }
+  const isIssued = service.certificate !== undefined && verifyIssuedBy(crypto, certificate, service.certificate)
+  if (formatPem('CERTIFICATE', certificate.der) !== pem || (endorsed && !isIssued)) {
+    throw new LedgerFault(`signature carries a certificate of node ${id} that the service did not issue`)
   }
 }

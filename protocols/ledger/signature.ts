@@ -1,7 +1,7 @@
 // Signature transactions: the three maps by which a node signs the Merkle root (CCF facts §4.2). Not the signing itself
 // (an effect), nor the judgement whether a signature holds (verify.ts).
 // The rule to remember: a signature at seqno n covers leaves 0 … n−1 and writes these maps and nothing else.
-import { DecodeError, fromBase64, fromHex, toBase64, toHex } from '../codec/bytes.ts'
+import { DecodeError, equalBytes, fromBase64, fromHex, toBase64, toHex } from '../codec/bytes.ts'
 import { nodeId as asNodeId, seqno as asSeqno, type NodeId, type Seqno, view as asView, type View } from '../ids.ts'
 import type { Entry } from './entry.ts'
 import { decodeJsonObject, decodeJsonString, encodeJson, INTERNAL_TABLES, singleValue, singleWrite } from './tables.ts'
@@ -56,7 +56,8 @@ const SIGNATURE_MAPS: readonly string[] = [
 
 function hexField(json: Readonly<Record<string, unknown>>, name: string, bytes: number): Uint8Array {
   const text = json[name]
-  if (typeof text !== 'string' || text.length !== 2 * bytes) throw new DecodeError(`signature: bad ${name}`, 0)
+  if (typeof text !== 'string' || text.length !== 2 * bytes || /[A-F]/.test(text))
+    throw new DecodeError(`signature: bad ${name}`, 0)
   return fromHex(text)
 }
 
@@ -71,6 +72,22 @@ function textField(json: Readonly<Record<string, unknown>>, name: string): strin
   const value = json[name]
   if (typeof value !== 'string') throw new DecodeError(`signature: bad ${name}`, 0)
   return value
+}
+
+const SIGNATURE_FIELDS: readonly string[] = 'cert commit_seqno commit_view hashed_nonce node root seqno sig view'.split(
+  ' ',
+)
+
+/**
+ * The text must be the one that CCF writes for what it means. Nothing signs the last signature of a ledger, so whatever of it could be
+ * spelled in two ways could be changed unnoticed.
+ */
+function checkText(json: Readonly<Record<string, unknown>>, bytes: Uint8Array): void {
+  const unknown = Object.keys(json).find((name) => !SIGNATURE_FIELDS.includes(name))
+  if (unknown !== undefined) throw new DecodeError('signature: unknown field', 0)
+  if (!equalBytes(encodeJson(json), bytes)) throw new DecodeError('signature: not compact JSON', 0)
+  if (json['hashed_nonce'] !== undefined && json['hashed_nonce'] !== HASHED_NONCE)
+    throw new DecodeError('signature: bad hashed_nonce', 0)
 }
 
 /**
@@ -90,6 +107,7 @@ export function parseSignature(entry: Entry): SignatureContent | undefined {
     throw new DecodeError('signature: unexpected maps', 0)
   }
   const json = decodeJsonObject(jsonBytes)
+  checkText(json, jsonBytes)
   const coseBytes = singleValue(mapWrites(writes, INTERNAL_TABLES.coseSignatures))
   const content: SignatureContent = {
     nodeId: asNodeId(toHex(hexField(json, 'node', 32))),

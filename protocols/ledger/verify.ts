@@ -6,7 +6,7 @@ import { parseEcCertificate } from '../crypto/certificate.ts'
 import { verifyRootSignature } from '../crypto/cose.ts'
 import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { CorruptDataError } from '../errors.ts'
-import { seqno, type Seqno, SEQNO_UNKNOWN, type View, VIEW_UNKNOWN } from '../ids.ts'
+import { seqno, type Seqno, SEQNO_UNKNOWN, view, type View, VIEW_UNKNOWN } from '../ids.ts'
 import { append, deserialiseTree, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../merkle/tree.ts'
 import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from './chunk.ts'
 import { decodeEntry, type Entry, ENTRY_TYPES } from './entry.ts'
@@ -21,6 +21,8 @@ import {
 } from './service-record.ts'
 import { parseSignature, type SignatureContent } from './signature.ts'
 import { decodeJsonString, INTERNAL_TABLES, singleValue } from './tables.ts'
+import { viewsOf } from './snapshots-in-ledger.ts'
+import type { VerifiedSnapshot } from './verify-snapshot.ts'
 import { mapWrites } from './write-set.ts'
 
 /** One service identity's part of the ledger: a new epoch begins with every recovery. */
@@ -59,23 +61,52 @@ export interface EntryPlace {
 /**
  * @param options.serviceCertificatePem When given, the ledger's last service identity must have this certificate's key
  * (checked by `finishVerification`).
+ * @param options.from A verified snapshot that takes the place of all entries up to its seqno.
  * @throws DecodeError when that certificate cannot be read.
  */
 export function startVerification(options: {
   readonly crypto: Crypto
   readonly serviceCertificatePem?: string
+  readonly from?: VerifiedSnapshot
 }): Verification {
-  const { crypto, serviceCertificatePem } = options
+  const { crypto, serviceCertificatePem, from } = options
   return {
     crypto,
     trustedKey:
       serviceCertificatePem === undefined ? undefined : parseEcCertificate(crypto, serviceCertificatePem).publicKey,
-    lastSeqno: SEQNO_UNKNOWN,
-    lastView: VIEW_UNKNOWN,
-    tree: emptyTree,
-    service: noService,
-    epochs: [],
-    firstSeqnoOfView: new Map(),
+    ...(from === undefined ? BEGINNING : beginningAt(from)),
+  }
+}
+
+type Progress = Omit<Verification, 'crypto' | 'trustedKey'>
+
+const BEGINNING: Progress = {
+  lastSeqno: SEQNO_UNKNOWN,
+  lastView: VIEW_UNKNOWN,
+  tree: emptyTree,
+  service: noService,
+  epochs: [],
+  firstSeqnoOfView: new Map(),
+}
+
+function beginningAt({ snapshot, tree, service, signedRoot }: VerifiedSnapshot): Progress {
+  const epoch: EpochSummary = {
+    firstSeqno: snapshot.seqno,
+    lastSeqno: snapshot.seqno,
+    serviceCertificatePem: service.certificatePem ?? '',
+    signatures: 0,
+    coseSignatures: 0,
+    lastSignedSeqno: snapshot.seqno,
+    root: signedRoot,
+  }
+  const views = viewsOf(snapshot.viewHistory).map(([inView, first]): [View, Seqno] => [view(inView), seqno(first)])
+  return {
+    lastSeqno: snapshot.seqno,
+    lastView: snapshot.view,
+    tree,
+    service,
+    epochs: [epoch],
+    firstSeqnoOfView: new Map(views),
   }
 }
 
@@ -115,14 +146,15 @@ function checkCose(state: Verification, signature: SignatureContent, coseSign1: 
   }
 }
 
-function verifySignature(state: Verification, signature: SignatureContent): Verification {
+function verifySignature(state: Verification, entry: Entry, signature: SignatureContent): Verification {
   const { crypto } = state
+  if (entry.claimsDigest?.some((byte) => byte !== 0) === true) throw new LedgerFault('a signature with claims')
   const expected = root(crypto, state.tree)
   if (!equalBytes(expected.root, signature.root)) {
     throw new LedgerFault(`root ${toHex(signature.root)} signed, but the ledger has ${toHex(expected.root)}`)
   }
   const { key, service } = signerKey(crypto, state.service, signature.nodeId)
-  checkSignatureCertificate(service, signature.nodeId, signature.nodeCertPem, key)
+  checkSignatureCertificate(crypto, service, signature.nodeId, signature.nodeCertPem, key)
   const { preimage } = expected
   const holds =
     preimage === undefined
@@ -177,11 +209,10 @@ function applyTables(state: Verification, entry: Entry): Verification {
   return { ...state, service, epochs: [...state.epochs, epoch] }
 }
 
-function step(state: Verification, bytes: Uint8Array): Verification {
-  const entry = decodeEntry(bytes)
+function step(state: Verification, bytes: Uint8Array, entry: Entry): Verification {
   checkPosition(state, entry)
   const signature = parseSignature(entry)
-  const checked = signature === undefined ? applyTables(state, entry) : verifySignature(state, signature)
+  const checked = signature === undefined ? applyTables(state, entry) : verifySignature(state, entry, signature)
   return {
     ...checked,
     lastSeqno: entry.seqno,
@@ -194,14 +225,25 @@ function step(state: Verification, bytes: Uint8Array): Verification {
   }
 }
 
+/** Is told of every entry that was found good, with the state after it. May refuse it with a LedgerFault. */
+export type EntryVisitor = (entry: Entry, after: Verification) => void
+
 /**
  * Checks the next entry: format, contiguity, and if it is a signature the root, the serialised tree, the signer and
  * both signatures; if it changes the service or its nodes, that the change may happen.
  * @throws CorruptDataError at the first fault; the state passed in stays valid.
  */
-export function verifyEntry(state: Verification, bytes: Uint8Array, where: EntryPlace): Verification {
+export function verifyEntry(
+  state: Verification,
+  bytes: Uint8Array,
+  where: EntryPlace,
+  visit?: EntryVisitor,
+): Verification {
   try {
-    return step(state, bytes)
+    const entry = decodeEntry(bytes)
+    const next = step(state, bytes, entry)
+    visit?.(entry, next)
+    return next
   } catch (error) {
     if (!(error instanceof DecodeError || error instanceof LedgerFault)) throw error
     throw new CorruptDataError(where.file, where.offset, error.message)
@@ -213,7 +255,12 @@ export function verifyEntry(state: Verification, bytes: Uint8Array, where: Entry
  * A torn entry at the end of an open chunk is not a fault: it was never acknowledged.
  * @throws CorruptDataError
  */
-export function verifyChunk(state: Verification, fileName: string, bytes: Uint8Array): Verification {
+export function verifyChunk(
+  state: Verification,
+  fileName: string,
+  bytes: Uint8Array,
+  visit?: EntryVisitor,
+): Verification {
   const name = parseLedgerFileName(fileName)
   if (name === undefined) throw new CorruptDataError(fileName, 0, 'not a ledger file name')
   if (name.first !== state.lastSeqno + 1) throw new CorruptDataError(fileName, 0, `follows seqno ${state.lastSeqno}`)
@@ -227,7 +274,9 @@ export function verifyChunk(state: Verification, fileName: string, bytes: Uint8A
   }
   if (name.committed && !chunk.complete)
     throw new CorruptDataError(fileName, 0, 'committed, but without positions table')
-  for (const slice of chunk.entries) next = verifyEntry(next, slice.bytes, { file: fileName, offset: slice.offset })
+  for (const slice of chunk.entries) {
+    next = verifyEntry(next, slice.bytes, { file: fileName, offset: slice.offset }, visit)
+  }
   if (name.last !== undefined && name.last !== next.lastSeqno) {
     throw new CorruptDataError(fileName, chunk.end, `ends at seqno ${next.lastSeqno}`)
   }

@@ -63,7 +63,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     hunts: [
       check(
         'replica',
-        '--views 3 --requests 1 --signatures 3 --network lossy --in-flight 2 --candidates 3 --pre-vote false --directed --seed 5 --stretches 25000 --steps 25',
+        `--views 3 --requests 1 --signatures 3 --network unordered --in-flight 2 ${FEW} --directed --seed 2 --stretches 25000 --steps 25`,
       ),
       own('f1_overcommit'),
     ],

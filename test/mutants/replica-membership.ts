@@ -68,4 +68,14 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     replace: 's.retiredCommitted) state',
     hunts: [check('replica', REMOVAL)],
   },
+  {
+    id: 'stranger-stands',
+    title: 'a node whose addition was cut from the log goes on taking part in elections (§11)',
+    kind: 'safety',
+    file: 'actors/replica/log-changes.ts',
+    find: 'state.ticking && (s.config.tickingFromStart || takesPart(state))',
+    replace: 'state.ticking',
+    // Found by the 1,000 simulations as the seed given, before anyone had thought of it.
+    hunts: [sim('--seed 757 --steps 20000')],
+  },
 ]

@@ -8,7 +8,10 @@ import { UsageError } from '../../../protocols/errors.ts'
 import { inspectLedger, type ChunkFacts, type LedgerFacts } from '../../../store/ledger/inspect.ts'
 import { readTextInput } from '../input.ts'
 import { note, printJson, printLine, progressBar } from '../../terminal/output.ts'
-import { verifyLedger, type LedgerReport } from '../../verify-ledger.ts'
+import { verifyLedger, type LedgerReport, type SnapshotReport } from '../../verify-ledger.ts'
+import { registerDiff } from './ledger-diff.ts'
+import { registerMap } from './ledger-map.ts'
+import { registerRead } from './ledger-read.ts'
 
 const EXIT_PROBLEM = 1
 
@@ -17,9 +20,13 @@ export function register(program: Command): void {
   ledger
     .command('verify')
     .description(
-      'Prove a ledger: every entry, Merkle root, node signature and COSE signature, committed and open chunks.',
+      'Prove a ledger: every entry, Merkle root, node signature and COSE signature, committed, open and recovery chunks; and its snapshots.',
     )
     .argument('<directory>', 'the ledger directory of a node')
+    .option(
+      '--snapshots <directory>',
+      'verify these snapshots too (default: snapshots/ in the directory, if it is there)',
+    )
     .option('--service-cert <file>', 'PEM of the service you trust; without it a ledger only vouches for itself')
     .option('--json', 'print one JSON object')
     .action(verify)
@@ -29,6 +36,9 @@ export function register(program: Command): void {
     .argument('<directory>', 'the ledger directory of a node')
     .option('--json', 'print one JSON object')
     .action(check)
+  registerRead(ledger, ledgerDirectory)
+  registerMap(ledger, ledgerDirectory)
+  registerDiff(ledger, ledgerDirectory)
 }
 
 /** @throws UsageError */
@@ -39,7 +49,16 @@ function ledgerDirectory(directory: string): string {
   return existsSync(inside) && statSync(inside).isDirectory() ? inside : directory
 }
 
+/** @throws UsageError */
+function snapshotDirectory(given: string, stated: string | undefined): string | undefined {
+  const inside = join(given, 'snapshots')
+  if (stated === undefined) return existsSync(inside) ? inside : undefined
+  if (!existsSync(stated) || !statSync(stated).isDirectory()) throw new UsageError(`${stated} is not a directory`)
+  return stated
+}
+
 interface VerifyOptions {
+  readonly snapshots?: string
   readonly serviceCert?: string
   readonly json?: boolean
 }
@@ -53,6 +72,7 @@ async function verify(given: string, options: VerifyOptions): Promise<void> {
   const report = verifyLedger(directory, {
     crypto: nativeCrypto,
     serviceCertificatePem,
+    snapshots: snapshotDirectory(given, options.snapshots),
     onProgress: (done, total) => progress.at(total === 0 ? 1 : done / total),
   })
   progress.end()
@@ -78,8 +98,20 @@ function describeReport(report: LedgerReport): string[] {
       ? [`${lastSeqno - lastSignedSeqno} entries after the last signature prove nothing yet`]
       : []),
     ...(tornBytes > 0 ? [`${tornBytes} torn bytes at the end: never acknowledged`] : []),
+    ...(report.recoveryFiles > 0 ? [`${report.recoveryFiles} files of a recovery that was not completed`] : []),
+    ...report.snapshots.map(describeSnapshot),
+    ...report.uncommittedSnapshots.map((name) => `${name}: no receipt yet, proves nothing`),
   ]
 }
+
+const STANDINGS: Readonly<Record<SnapshotReport['standing'], string>> = {
+  agrees: 'says what the ledger says',
+  beginning: 'the ledger continues it',
+  alone: 'proven by its receipt alone; the ledger does not hold its seqno',
+}
+
+const describeSnapshot = ({ file, evidence, standing }: SnapshotReport): string =>
+  `${file}: ${STANDINGS[standing]}; evidence in ${evidence}`
 
 function check(given: string, options: { readonly json?: boolean }): void {
   const directory = ledgerDirectory(given)

@@ -152,7 +152,7 @@ describe('ledger verify', () => {
     expect((await concordat('ledger', 'verify', golden, '--service-cert', otherCert)).code).toBe(1)
     const gap = temporaryFolder()
     cpSync(join(golden, 'ledger_3-13.committed'), join(gap, 'ledger_3-13.committed'))
-    expect((await concordat('ledger', 'verify', gap)).stdout).toContain('follows seqno 0')
+    expect((await concordat('ledger', 'verify', gap)).stdout).toContain('a snapshot of seqno')
     const empty = await concordat('ledger', 'verify', temporaryFolder())
     expect(empty.code).toBe(1)
     expect(empty.stdout).toContain('holds no ledger files')
