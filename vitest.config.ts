@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const services = ['test/e2e/**/*.test.ts', 'test/browser/**/*.test.ts']
+const services = ['test/e2e/**/*.test.ts', 'test/browser/**/*.test.ts', 'test/interop/ccf/**/*.test.ts']
 
 // Native add-ons (lmdb) crash in worker threads, so tests run in forked processes.
 const common = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const

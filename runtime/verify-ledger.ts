@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { DecodeError, toHex } from '../protocols/codec/bytes.ts'
 import type { Crypto } from '../protocols/crypto/crypto.ts'
 import { CorruptDataError } from '../protocols/errors.ts'
-import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from '../protocols/ledger/chunk.ts'
-import { parseSnapshotFileName } from '../protocols/ledger/snapshot.ts'
-import { SnapshotsInLedger } from '../protocols/ledger/snapshots-in-ledger.ts'
+import { CHUNK_HEADER_BYTES, decodeChunk, type EntrySlice, parseLedgerFileName } from '../protocols/ledger/chunk.ts'
+import { unauthenticatedRanges, type ByteRange } from '../protocols/ledger/unauthenticated.ts'
+import { parseSnapshotFileName } from '../protocols/snapshot/format.ts'
+import { beginningAfter, SnapshotsInLedger } from '../protocols/snapshot/in-ledger.ts'
 import {
   type EntryVisitor,
   finishVerification,
@@ -17,7 +18,7 @@ import {
   type LedgerSummary,
   type Verification,
 } from '../protocols/ledger/verify.ts'
-import { verifySnapshot, type VerifiedSnapshot } from '../protocols/ledger/verify-snapshot.ts'
+import { verifySnapshot, type VerifiedSnapshot } from '../protocols/snapshot/verify.ts'
 import { listLedger } from '../store/ledger/directory.ts'
 import { realFiles } from '../store/ledger/real-files.ts'
 
@@ -51,6 +52,8 @@ export type LedgerReport =
       /** Bytes that belong to no whole entry of an open chunk: never acknowledged, cut at the next start. */
       readonly tornBytes: number
       readonly snapshots: readonly SnapshotReport[]
+      /** Bytes of the last signature transaction, at these offsets of its file, that nobody vouches for. */
+      readonly unauthenticated: readonly (ByteRange & { readonly file: string })[]
       /** Snapshot files without a receipt: they prove nothing yet. */
       readonly uncommittedSnapshots: readonly string[]
     } & LedgerSummary)
@@ -80,17 +83,22 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
     let state = startVerification({
       crypto,
       ...(serviceCertificatePem !== undefined && { serviceCertificatePem }),
-      ...(from !== undefined && { from }),
+      ...(from !== undefined && { from: beginningAfter(from) }),
     })
     const bytesTotal = names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
     let tornBytes = 0
     let bytesDone = 0
+    let unauthenticated: readonly (ByteRange & { readonly file: string })[] = []
     for (const name of names) {
       const bytes = new Uint8Array(readFileSync(join(directory, name)))
       if (isJustCreated(name, bytes)) tornBytes += bytes.length
       else {
+        const before = state.lastSeqno
         state = verifyFile(state, name, bytes, (entry, after) => held.visit(entry, after))
-        tornBytes += decodeChunk(bytes).tornBytes
+        const chunk = decodeChunk(bytes)
+        tornBytes += chunk.tornBytes
+        const signed = chunk.entries[(state.epochs.at(-1)?.lastSignedSeqno ?? 0) - before - 1]
+        if (signed !== undefined) unauthenticated = rangesIn(name, signed)
       }
       files++
       bytesDone += bytes.length
@@ -99,13 +107,17 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
     const summary = finishVerification(state)
     const recoveryFiles = names.filter((name) => parseLedgerFileName(name)?.recovery === true).length
     const snapshots = verified.map((snapshot) => describeSnapshot(snapshot, held, from, state))
-    return { ok: true, files, recoveryFiles, tornBytes, snapshots, uncommittedSnapshots: uncommitted, ...summary }
+    const found = { files, recoveryFiles, tornBytes, snapshots, unauthenticated, uncommittedSnapshots: uncommitted }
+    return { ok: true, ...found, ...summary }
   } catch (error) {
     if (error instanceof EntryFault) return { ok: false, files, failure: error.failure }
     if (error instanceof CorruptDataError) return { ok: false, files, failure: failureOf(error, undefined) }
     throw error
   }
 }
+
+const rangesIn = (file: string, { offset, bytes }: EntrySlice): (ByteRange & { readonly file: string })[] =>
+  unauthenticatedRanges(bytes).map(({ what, from, to }) => ({ file, what, from: offset + from, to: offset + to }))
 
 /** Files of a ledger in the order in which they are read. Those of an unfinished recovery continue what was there before. */
 function filesOf(directory: string): string[] {

@@ -6,7 +6,7 @@ import { parseEcCertificate } from '../crypto/certificate.ts'
 import { verifyRootSignature } from '../crypto/cose.ts'
 import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { CorruptDataError } from '../errors.ts'
-import { seqno, type Seqno, SEQNO_UNKNOWN, view, type View, VIEW_UNKNOWN } from '../ids.ts'
+import { seqno, type Seqno, SEQNO_UNKNOWN, type View, VIEW_UNKNOWN } from '../ids.ts'
 import { append, deserialiseTree, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../merkle/tree.ts'
 import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from './chunk.ts'
 import { decodeEntry, type Entry, ENTRY_TYPES } from './entry.ts'
@@ -21,8 +21,6 @@ import {
 } from './service-record.ts'
 import { parseSignature, type SignatureContent } from './signature.ts'
 import { decodeJsonString, INTERNAL_TABLES, singleValue } from './tables.ts'
-import { viewsOf } from './snapshots-in-ledger.ts'
-import type { VerifiedSnapshot } from './verify-snapshot.ts'
 import { mapWrites } from './write-set.ts'
 
 /** One service identity's part of the ledger: a new epoch begins with every recovery. */
@@ -58,16 +56,28 @@ export interface EntryPlace {
   readonly offset: number
 }
 
+/** What is known of a ledger up to a signature transaction, from a verified snapshot. */
+export interface LedgerBeginning {
+  readonly seqno: Seqno
+  readonly view: View
+  /** Over leaves 0 … seqno. */
+  readonly tree: MerkleTree
+  readonly service: ServiceRecord
+  /** Of the transaction at `seqno`: 64 hex digits. */
+  readonly signedRoot: string
+  readonly firstSeqnoOfView: ReadonlyMap<View, Seqno>
+}
+
 /**
  * @param options.serviceCertificatePem When given, the ledger's last service identity must have this certificate's key
  * (checked by `finishVerification`).
- * @param options.from A verified snapshot that takes the place of all entries up to its seqno.
+ * @param options.from What takes the place of all entries up to its seqno.
  * @throws DecodeError when that certificate cannot be read.
  */
 export function startVerification(options: {
   readonly crypto: Crypto
   readonly serviceCertificatePem?: string
-  readonly from?: VerifiedSnapshot
+  readonly from?: LedgerBeginning
 }): Verification {
   const { crypto, serviceCertificatePem, from } = options
   return {
@@ -89,25 +99,24 @@ const BEGINNING: Progress = {
   firstSeqnoOfView: new Map(),
 }
 
-function beginningAt({ snapshot, tree, service, signedRoot }: VerifiedSnapshot): Progress {
+function beginningAt({
+  seqno: at,
+  view: inView,
+  tree,
+  service,
+  signedRoot,
+  firstSeqnoOfView,
+}: LedgerBeginning): Progress {
   const epoch: EpochSummary = {
-    firstSeqno: snapshot.seqno,
-    lastSeqno: snapshot.seqno,
+    firstSeqno: at,
+    lastSeqno: at,
     serviceCertificatePem: service.certificatePem ?? '',
     signatures: 0,
     coseSignatures: 0,
-    lastSignedSeqno: snapshot.seqno,
+    lastSignedSeqno: at,
     root: signedRoot,
   }
-  const views = viewsOf(snapshot.viewHistory).map(([inView, first]): [View, Seqno] => [view(inView), seqno(first)])
-  return {
-    lastSeqno: snapshot.seqno,
-    lastView: snapshot.view,
-    tree,
-    service,
-    epochs: [epoch],
-    firstSeqnoOfView: new Map(views),
-  }
+  return { lastSeqno: at, lastView: inView, tree, service, epochs: [epoch], firstSeqnoOfView }
 }
 
 function checkPosition(state: Verification, entry: Entry): void {

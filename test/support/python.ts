@@ -31,6 +31,12 @@ export async function ensurePythonPackages(packages: readonly string[]): Promise
   return PYTHON
 }
 
+/** The packages that a requirements file of exact versions names, for `ensurePythonPackages`. */
+export const requirements = (path: string): readonly string[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+
 const LIST_MISSING = `
 import sys
 from importlib.metadata import version, PackageNotFoundError

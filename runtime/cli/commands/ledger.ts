@@ -88,6 +88,7 @@ function describeReport(report: LedgerReport): string[] {
     return [`FAILED ${file}: byte ${offset}${seqno === undefined ? '' : ` (seqno ${seqno})`}: ${reason}`]
   }
   const { lastSeqno, lastSignedSeqno, root, serviceStatus, tornBytes, epochs, files } = report
+  const unauthenticatedBytes = report.unauthenticated.reduce((sum, { from, to }) => sum + to - from, 0)
   const signatures = epochs.reduce((sum, epoch) => sum + epoch.signatures, 0)
   const coseSignatures = epochs.reduce((sum, epoch) => sum + epoch.coseSignatures, 0)
   return [
@@ -97,6 +98,7 @@ function describeReport(report: LedgerReport): string[] {
     ...(lastSeqno > lastSignedSeqno
       ? [`${lastSeqno - lastSignedSeqno} entries after the last signature prove nothing yet`]
       : []),
+    `of the last signature, ${unauthenticatedBytes} bytes are vouched for by nobody until the next one (--json lists them)`,
     ...(tornBytes > 0 ? [`${tornBytes} torn bytes at the end: never acknowledged`] : []),
     ...(report.recoveryFiles > 0 ? [`${report.recoveryFiles} files of a recovery that was not completed`] : []),
     ...report.snapshots.map(describeSnapshot),

@@ -67,10 +67,10 @@ export class LedgerWriter {
     return seqno(this.entries.length + 1)
   }
 
-  add(writes: WriteSet, flags = 0): this {
+  add(writes: WriteSet, flags = 0, claimsDigest?: Uint8Array): this {
     const [inView, at] = [view(this.view), this.nextSeqno]
     const digest = commitEvidenceDigest(crypto, commitSecret(crypto, this.secret), inView, at)
-    const content = { view: inView, seqno: at, flags, claimsDigest: undefined, commitEvidenceDigest: digest, writes }
+    const content = { view: inView, seqno: at, flags, claimsDigest, commitEvidenceDigest: digest, writes }
     const { bytes } = encodeEntry(crypto, this.secret, content)
     this.entries.push(bytes)
     this.tree = append(crypto, this.tree, entryLeaf(crypto, bytes, decodeEntryHeader(bytes)))

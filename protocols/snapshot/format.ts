@@ -1,10 +1,10 @@
 // Snapshot files (CCF facts §15): one sealed entry that holds the whole state at a signature transaction, then the JSON receipt of the
-// transaction that put the entry's digest into the ledger. Only the format: whether it is to be believed is verify-snapshot.ts.
+// transaction that put the entry's digest into the ledger. Only the format: whether it is to be believed is verify.ts.
 // The rule to remember: the entry's length comes from its header, and whatever follows it is the receipt.
 import { ByteReader, compareBytes, DecodeError, fromUtf8 } from '../codec/bytes.ts'
 import { seqno, type Seqno, view, type View } from '../ids.ts'
-import { decodeEntryHeader, ENTRY_TYPES, entryLengthAt, type EntryHeader } from './entry.ts'
-import { isPublicMap } from './write-set.ts'
+import { decodeEntryHeader, ENTRY_TYPES, entryLengthAt, type EntryHeader } from '../ledger/entry.ts'
+import { isPublicMap } from '../ledger/write-set.ts'
 
 /** A snapshot file's name, taken apart. */
 export interface SnapshotFileName {

@@ -1,7 +1,7 @@
 // Offline verification of a snapshot by its file alone (CCF facts §15): its receipt proves that a node of the service put the digest of the
 // entry into the ledger; the entry holds the tree and the signature of the transaction it was made at. Private tables stay sealed.
 // The rule to remember: alone, a snapshot proves that a node signed it, not that it says what the ledger says; holding it against the
-// ledger (verify.ts, public-state.ts) does.
+// ledger (in-ledger.ts) does.
 import { DecodeError, equalBytes, fromHex, fromUtf8, toHex } from '../codec/bytes.ts'
 import { formatPem, parsePem } from '../codec/pem.ts'
 import type { Crypto } from '../crypto/crypto.ts'
@@ -9,16 +9,16 @@ import { CorruptDataError } from '../errors.ts'
 import type { TxId } from '../ids.ts'
 import { append, deserialiseTree, type MerkleTree, root } from '../merkle/tree.ts'
 import { verifyReceipt } from '../receipts/verify-receipt.ts'
-import { applyToServiceRecord, LedgerFault, noService, type ServiceRecord } from './service-record.ts'
+import { applyToServiceRecord, LedgerFault, noService, type ServiceRecord } from '../ledger/service-record.ts'
 import {
   decodeSnapshot,
   parseSnapshotFileName,
   type Snapshot,
   type SnapshotFileName,
   type SnapshotMap,
-} from './snapshot.ts'
-import { decodeJsonObject, INTERNAL_TABLES, singleValue } from './tables.ts'
-import type { MapWrites } from './write-set.ts'
+} from './format.ts'
+import { decodeJsonObject, INTERNAL_TABLES, singleValue } from '../ledger/tables.ts'
+import type { MapWrites } from '../ledger/write-set.ts'
 
 export interface VerifiedSnapshot {
   readonly fileName: string

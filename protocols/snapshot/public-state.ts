@@ -1,9 +1,9 @@
 // The public tables as the ledger makes them, transaction by transaction, with the versions a snapshot states (CCF facts §15).
 // Not the store of a node (store/kv): it only lets an auditor hold a snapshot against the ledger.
 // The rule to remember: it is as large as one snapshot, however long the ledger is.
-import { equalBytes, toByteString } from '../codec/bytes.ts'
-import type { Snapshot, SnapshotMap, SnapshotRow } from './snapshot.ts'
-import { isPublicMap, type WriteSet } from './write-set.ts'
+import { compareBytes, equalBytes, toByteString, utf8 } from '../codec/bytes.ts'
+import type { Snapshot, SnapshotMap, SnapshotRow } from './format.ts'
+import { isPublicMap, type WriteSet } from '../ledger/write-set.ts'
 
 interface Table {
   version: number
@@ -44,6 +44,12 @@ export class PublicState {
         table.rows.set(toByteString(row.key), { ...row, key: row.key.slice(), value: row.value.slice() })
     }
     return state
+  }
+
+  /** As a snapshot of it would hold them: ascending by name. */
+  get maps(): SnapshotMap[] {
+    const maps = [...this.#tables].map(([name, { version, rows }]) => ({ name, version, rows: [...rows.values()] }))
+    return maps.sort((a, b) => compareBytes(utf8(a.name), utf8(b.name)))
   }
 
   /** Where a snapshot says something else, in a few words; undefined if it says the same. */

@@ -4,13 +4,14 @@
 import { equalBytes } from '../codec/bytes.ts'
 import { leafAt, root, type MerkleTree } from '../merkle/tree.ts'
 import type { Crypto } from '../crypto/crypto.ts'
-import type { Seqno, View } from '../ids.ts'
-import type { Entry } from './entry.ts'
+import { seqno as asSeqno, type Seqno, view as asView, type View } from '../ids.ts'
+import type { LedgerBeginning } from '../ledger/verify.ts'
+import type { Entry } from '../ledger/entry.ts'
 import { PublicState } from './public-state.ts'
-import { LedgerFault } from './service-record.ts'
-import { INTERNAL_TABLES, singleValue } from './tables.ts'
-import { isEvidenceOf, type VerifiedSnapshot } from './verify-snapshot.ts'
-import { mapWrites } from './write-set.ts'
+import { LedgerFault } from '../ledger/service-record.ts'
+import { INTERNAL_TABLES, singleValue } from '../ledger/tables.ts'
+import { isEvidenceOf, type VerifiedSnapshot } from './verify.ts'
+import { mapWrites } from '../ledger/write-set.ts'
 
 /** What is known of a ledger up to and including an entry. */
 export interface LedgerSoFar {
@@ -57,15 +58,27 @@ export class SnapshotsInLedger {
     const own = root(this.#crypto, ledger.tree).root
     if (!equalBytes(own, root(this.#crypto, tree).root)) return 'another Merkle tree'
     const views = viewsOf(snapshot.viewHistory)
-    const isSameView = ([view, first]: [number, number]): boolean => ledger.firstSeqnoOfView.get(view as View) === first
+    const isSameView = ([view, first]: [View, Seqno]): boolean => ledger.firstSeqnoOfView.get(view) === first
     if (views.length !== ledger.firstSeqnoOfView.size || !views.every(isSameView)) return 'other views'
     return this.#tables.differenceTo(snapshot)
   }
 }
 
 /** Views that have transactions, with the first seqno of each. A view without any begins where the next one does. */
-export const viewsOf = (viewHistory: readonly number[]): [number, number][] =>
-  viewHistory.flatMap((first, i): [number, number][] => (viewHistory[i + 1] === first ? [] : [[i + 1, first]]))
+const viewsOf = (viewHistory: readonly number[]): [View, Seqno][] =>
+  viewHistory.flatMap((first, i): [View, Seqno][] =>
+    viewHistory[i + 1] === first ? [] : [[asView(i + 1), asSeqno(first)]],
+  )
+
+/** For a ledger that begins after the snapshot. */
+export const beginningAfter = ({ snapshot, tree, service, signedRoot }: VerifiedSnapshot): LedgerBeginning => ({
+  seqno: snapshot.seqno,
+  view: snapshot.view,
+  tree,
+  service,
+  signedRoot,
+  firstSeqnoOfView: new Map(viewsOf(snapshot.viewHistory)),
+})
 
 function checkEvidence(verified: VerifiedSnapshot, entry: Entry): void {
   const { fileName, evidence } = verified

@@ -1,0 +1,50 @@
+// Ledger secrets as an operator hands them over, and which of them is in force at a seqno (CCF facts §6.1).
+// Not where they come from (recovery shares, a node's memory). The rule to remember: nothing of a secret is ever in a message.
+import { fromHex } from '../../protocols/codec/bytes.ts'
+
+export const LEDGER_SECRET_BYTES = 32
+
+export interface LedgerSecret {
+  /** First seqno it is in force at. */
+  readonly version: number
+  readonly secret: Uint8Array
+}
+
+const HEX = /^[0-9a-fA-F]{64}$/
+const VERSION = /^[1-9][0-9]{0,15}$/
+
+function fromJson(text: string): LedgerSecret[] | undefined {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    // Says only that it is not JSON; the caller tells the operator what is.
+    return undefined
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined
+  const secrets: LedgerSecret[] = []
+  for (const [version, hex] of Object.entries(json)) {
+    if (!VERSION.test(version) || !Number.isSafeInteger(Number(version))) return undefined
+    if (typeof hex !== 'string' || !HEX.test(hex)) return undefined
+    secrets.push({ version: Number(version), secret: fromHex(hex) })
+  }
+  return secrets.length === 0 ? undefined : secrets
+}
+
+/**
+ * 32 raw bytes, 64 hex digits (both: the secret of version 1), or JSON `{version: hex}`.
+ * Undefined for anything else.
+ */
+export function parseLedgerSecrets(bytes: Uint8Array): readonly LedgerSecret[] | undefined {
+  if (bytes.length === LEDGER_SECRET_BYTES) return [{ version: 1, secret: bytes }]
+  const text = new TextDecoder().decode(bytes).trim()
+  return HEX.test(text) ? [{ version: 1, secret: fromHex(text) }] : fromJson(text)
+}
+
+/** The one with the highest version that is not above `seqno`; undefined when all are. */
+export function secretAt(secrets: readonly LedgerSecret[], seqno: number): LedgerSecret | undefined {
+  let found: LedgerSecret | undefined
+  for (const secret of secrets)
+    if (secret.version <= seqno && (found === undefined || secret.version > found.version)) found = secret
+  return found
+}
