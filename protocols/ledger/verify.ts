@@ -222,11 +222,16 @@ function step(state: Verification, bytes: Uint8Array, entry: Entry): Verificatio
   checkPosition(state, entry)
   const signature = parseSignature(entry)
   const checked = signature === undefined ? applyTables(state, entry) : verifySignature(state, entry, signature)
+  const { crypto, trustedKey, service, epochs } = checked
+  // Field by field, not by spreading: it is done for every entry, and it showed.
   return {
-    ...checked,
+    crypto,
+    trustedKey,
+    service,
+    epochs,
     lastSeqno: entry.seqno,
     lastView: entry.view,
-    tree: append(state.crypto, checked.tree, entryLeaf(state.crypto, bytes, entry)),
+    tree: append(crypto, checked.tree, entryLeaf(crypto, bytes, entry)),
     firstSeqnoOfView:
       entry.view === state.lastView
         ? state.firstSeqnoOfView
