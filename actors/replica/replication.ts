@@ -146,7 +146,7 @@ const withPeer = (s: ReplicaState, node: NodeId, peer: Peer): ReplicaState =>
 
 /** A probe is not waited for longer than a heartbeat: it may be lost, or not be answered as it speaks of what is committed there. */
 const withoutProbe = (s: ReplicaState, node: NodeId): ReplicaState =>
-  withPeer(s, node, { ...s.peers[node]!, probe: undefined })
+  s.peers[node]!.probe === undefined ? s : withPeer(s, node, { ...s.peers[node]!, probe: undefined })
 
 /** To every peer: what it has not been sent, or an empty AppendEntries. */
 export function sendHeartbeats(s: ReplicaState): Step<ReplicaState> {

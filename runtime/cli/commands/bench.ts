@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { auditFigures } from '../../bench/audit.ts'
 import { runBench, type BenchPlan, type Row } from '../../bench/bench.ts'
 import { runBenchProcess } from '../../bench/client-process.ts'
 import { stepCosts } from '../../bench/steps.ts'
@@ -65,7 +66,17 @@ function ratiosOf(rows: readonly Row[]): Ratio[] {
   })
 }
 
+function benchAudit(json: boolean): void {
+  const { entries, verifiedPerSecond, hashedPerSecond } = auditFigures()
+  const toHashes = verifiedPerSecond / hashedPerSecond
+  if (json) return console.log(JSON.stringify({ entries, verifiedPerSecond, hashedPerSecond, toHashes }))
+  console.log(
+    `a ledger of ${number(entries)} entries: verified ${number(verifiedPerSecond)}, only hashed ${number(hashedPerSecond)} entries a CPU second; ratio ${toHashes.toFixed(2)}`,
+  )
+}
+
 async function bench(options: BenchOptions): Promise<void> {
+  if (options.only === 'audit') return benchAudit(options.json === true)
   const directory = mkdtempSync(join(tmpdir(), 'concordat-bench-'))
   const { nodes, flush, curve } = options
   const service = await LocalService.start({
@@ -124,7 +135,7 @@ export function register(program: Command): void {
     .option('--nodes <n>', '1, 3, 5 or 7', integer, 3)
     .option('--flush <policy>', 'commit, interval or never', 'commit')
     .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
-    .option('--only <loads>', 'some of echo,writes,reads')
+    .option('--only <loads>', 'some of echo,writes,reads; or audit: how fast a ledger is verified')
     .option('--in-flight <counts>', 'e.g. 1,64,512')
     .option('--node-args <args>', 'arguments of Node for the node processes, e.g. "--cpu-prof"')
     .action((options: BenchOptions) => bench(options))
