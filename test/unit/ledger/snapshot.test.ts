@@ -103,7 +103,10 @@ it('any bytes are a snapshot or refused with DecodeError', () => {
 })
 
 /** A ledger of our own with a snapshot at its second signature, the evidence after it, and what follows. */
-function ownSnapshot(alter: (maps: readonly SnapshotMap[]) => readonly SnapshotMap[] = (maps) => maps) {
+function ownSnapshot(
+  alter: (maps: readonly SnapshotMap[]) => readonly SnapshotMap[] = (maps) => maps,
+  evidenceVersion?: number,
+) {
   const w = new LedgerWriter('snapshots').begin('Opening').status('Open').sign().writePrivate(2).sign()
   const at = w.entries.length
   const state = new PublicState()
@@ -116,7 +119,10 @@ function ownSnapshot(alter: (maps: readonly SnapshotMap[]) => readonly SnapshotM
     maps: alter(state.maps),
   })
   const digest = crypto.sha256(entryBytes)
-  const evidence = singleWrite(INTERNAL_TABLES.snapshotEvidence, encodeJson({ hash: toHex(digest), version: at }))
+  const evidence = singleWrite(
+    INTERNAL_TABLES.snapshotEvidence,
+    encodeJson({ hash: toHex(digest), version: evidenceVersion ?? at }),
+  )
   w.add([evidence], 0, digest).sign().writePrivate(1).sign()
   const receipt = buildReceipt(crypto, {
     entryBytes: w.entries[at]!,
@@ -165,6 +171,15 @@ describe('a snapshot and its ledger', () => {
         failure: { reason: expect.stringContaining('is not of this ledger: table public:ccf.gov.nodes.endorsed') },
       })
     }
+  })
+
+  it('disagree when the transaction that the receipt is of is not the evidence', () => {
+    const own = ownSnapshot(undefined, 3)
+    const { directory, snapshots } = written(own)
+    expect(verifyLedger(directory, { crypto, snapshots })).toMatchObject({
+      ok: false,
+      failure: { seqno: own.at + 1, reason: `is not the evidence of ${own.name}` },
+    })
   })
 
   it('a ledger that begins after the snapshot is verified from it, and not without it', () => {
