@@ -88,7 +88,7 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
     const bytesTotal = names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
     let tornBytes = 0
     let bytesDone = 0
-    let unauthenticated: readonly (ByteRange & { readonly file: string })[] = []
+    let lastSigned: { readonly file: string; readonly entry: EntrySlice } | undefined
     for (const name of names) {
       const bytes = new Uint8Array(readFileSync(join(directory, name)))
       if (isJustCreated(name, bytes)) tornBytes += bytes.length
@@ -97,8 +97,8 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
         state = verifyFile(state, name, bytes, (entry, after) => held.visit(entry, after))
         const chunk = decodeChunk(bytes)
         tornBytes += chunk.tornBytes
-        const signed = chunk.entries[(state.epochs.at(-1)?.lastSignedSeqno ?? 0) - before - 1]
-        if (signed !== undefined) unauthenticated = rangesIn(name, signed)
+        const entry = chunk.entries[(state.epochs.at(-1)?.lastSignedSeqno ?? 0) - before - 1]
+        if (entry !== undefined) lastSigned = { file: name, entry }
       }
       files++
       bytesDone += bytes.length
@@ -107,6 +107,7 @@ export function verifyLedger(directory: string, options: VerifyLedgerOptions): L
     const summary = finishVerification(state)
     const recoveryFiles = names.filter((name) => parseLedgerFileName(name)?.recovery === true).length
     const snapshots = verified.map((snapshot) => describeSnapshot(snapshot, held, from, state))
+    const unauthenticated = lastSigned === undefined ? [] : rangesIn(lastSigned.file, lastSigned.entry)
     const found = { files, recoveryFiles, tornBytes, snapshots, unauthenticated, uncommittedSnapshots: uncommitted }
     return { ok: true, ...found, ...summary }
   } catch (error) {

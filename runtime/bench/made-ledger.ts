@@ -1,19 +1,19 @@
-// Writes small ledgers with keys of our own, for tests: a genesis, private and public transactions, signature transactions,
+// Makes ledgers with keys of our own, for the bench and for tests: a genesis, private and public transactions, signature transactions,
 // and on request a recovery under a new service identity. Deterministic: all keys come from seeds,
 // and noble's signatures are those of RFC 6979.
-import { concat, toHex, utf8 } from '../../../protocols/codec/bytes.ts'
-import { formatPem } from '../../../protocols/codec/pem.ts'
-import { parseCertificate, nodeIdOf } from '../../../protocols/crypto/certificate.ts'
-import { assembleRootSignature, coseAlgorithm, rootToBeSigned, serviceKeyId } from '../../../protocols/crypto/cose.ts'
-import { issueCertificate } from '../../../protocols/crypto/issue.ts'
-import { type EcKeyPair, ecKeyPairFromSeed, nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
-import { seqno, view } from '../../../protocols/ids.ts'
-import { decodeEntryHeader, encodeEntry } from '../../../protocols/ledger/entry.ts'
-import { commitEvidenceDigest, commitSecret, entryLeaf } from '../../../protocols/ledger/leaf.ts'
-import { signatureWrites } from '../../../protocols/ledger/signature.ts'
-import { encodeJson, GOV_TABLES, INTERNAL_TABLES, singleWrite } from '../../../protocols/ledger/tables.ts'
-import type { MapWrites, WriteSet } from '../../../protocols/ledger/write-set.ts'
-import { append, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../../../protocols/merkle/tree.ts'
+import { concat, toHex, utf8 } from '../../protocols/codec/bytes.ts'
+import { formatPem } from '../../protocols/codec/pem.ts'
+import { parseCertificate, nodeIdOf } from '../../protocols/crypto/certificate.ts'
+import { assembleRootSignature, coseAlgorithm, rootToBeSigned, serviceKeyId } from '../../protocols/crypto/cose.ts'
+import { issueCertificate } from '../../protocols/crypto/issue.ts'
+import { type EcKeyPair, ecKeyPairFromSeed, nobleCrypto as crypto } from '../../protocols/crypto/noble.ts'
+import { seqno, view } from '../../protocols/ids.ts'
+import { decodeEntryHeader, encodeEntry } from '../../protocols/ledger/entry.ts'
+import { commitEvidenceDigest, commitSecret, entryLeaf } from '../../protocols/ledger/leaf.ts'
+import { signatureWrites } from '../../protocols/ledger/signature.ts'
+import { encodeJson, GOV_TABLES, INTERNAL_TABLES, singleWrite } from '../../protocols/ledger/tables.ts'
+import type { MapWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
+import { append, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../../protocols/merkle/tree.ts'
 
 const validity = { notBeforeSeconds: 1_700_000_000, notAfterSeconds: 1_800_000_000, signatureHash: 'sha384' as const }
 

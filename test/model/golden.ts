@@ -28,6 +28,15 @@ const node = (options: Partial<NodeModelOptions>): AnyModel =>
   eraseModel(nodeModel({ ...NODE_MODEL_DEFAULTS, ...options }))
 const session = (options: Partial<SessionModelOptions>): AnyModel =>
   eraseModel(sessionModel({ ...SESSION_MODEL_DEFAULTS, ...options }))
+/** Requests are executed and answered, and nothing else becomes of them. */
+export const PLAIN_SESSION = { receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false } as const
+const BEYOND_PLAIN_SESSION: readonly string[] = [
+  'a receipt is answered later',
+  'a request is refused',
+  'an outcome is unknown',
+  'a session hears of two views',
+  'a copy of a frame is refused',
+]
 /** Goals of the sessions' model, but for these. */
 const allGoalsBut = (...reached: readonly string[]): string[] =>
   session({})
@@ -60,7 +69,7 @@ export const GOLDEN: readonly Golden[] = [
   },
   {
     name: 'a session with pings, without faults',
-    model: session({ pings: 1, receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    model: session({ ...PLAIN_SESSION, pings: 1 }),
     states: 11724,
     transitions: 37998,
     depth: 35,
@@ -75,7 +84,7 @@ export const GOLDEN: readonly Golden[] = [
   },
   {
     name: 'a session, the executor compares no views',
-    model: session({ unchecked: 1, receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    model: session({ ...PLAIN_SESSION, unchecked: 1 }),
     states: 1308,
     transitions: 3712,
     depth: 30,
@@ -89,43 +98,23 @@ export const GOLDEN: readonly Golden[] = [
   },
   {
     name: 'a session, frames are lost',
-    model: session({ network: 'lossy', receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    model: session({ ...PLAIN_SESSION, network: 'lossy' }),
     states: 2392,
     transitions: 7075,
     depth: 30,
-    beyondReach: [
-      'a receipt is answered later',
-      'a request is refused',
-      'an outcome is unknown',
-      'a session hears of two views',
-      'a copy of a frame is refused',
-    ],
+    beyondReach: BEYOND_PLAIN_SESSION,
   },
   {
     name: 'a session, frames are mixed',
-    model: session({ network: 'unordered', receipts: 0, refusals: 0, unknowns: 0, endings: 0, closes: false }),
+    model: session({ ...PLAIN_SESSION, network: 'unordered' }),
     states: 2596,
     transitions: 7859,
     depth: 30,
-    beyondReach: [
-      'a receipt is answered later',
-      'a request is refused',
-      'an outcome is unknown',
-      'a session hears of two views',
-      'a copy of a frame is refused',
-    ],
+    beyondReach: BEYOND_PLAIN_SESSION,
   },
   {
     name: 'a session, frames are repeated',
-    model: session({
-      network: 'duplicating',
-      elections: 0,
-      receipts: 0,
-      refusals: 0,
-      unknowns: 0,
-      endings: 0,
-      closes: false,
-    }),
+    model: session({ ...PLAIN_SESSION, network: 'duplicating', elections: 0 }),
     states: 8010,
     transitions: 70475,
     depth: 32,

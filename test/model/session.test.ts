@@ -11,6 +11,7 @@ import { breadthFirst } from '../../runtime/check/breadth-first.ts'
 import { eraseModel } from '../../runtime/check/model.ts'
 import { SESSION_MODEL_DEFAULTS, sessionModel, type SessionModelOptions } from '../../runtime/models/session/model.ts'
 import { REAL_SESSION } from '../../runtime/models/session/node-place.ts'
+import { PLAIN_SESSION } from './golden.ts'
 
 type State = MachineState<SessionState>
 type Take = (state: State, envelope: Envelope<SessionEvent>) => Step<State>
@@ -43,15 +44,7 @@ const misspeaking = (change: (batch: Execute) => Execute): AnyActorDefinition =>
     ),
   )
 
-const SMALL: SessionModelOptions = {
-  ...SESSION_MODEL_DEFAULTS,
-  elections: 0,
-  receipts: 0,
-  refusals: 0,
-  unknowns: 0,
-  endings: 0,
-  closes: false,
-}
+const SMALL: SessionModelOptions = { ...SESSION_MODEL_DEFAULTS, ...PLAIN_SESSION, elections: 0 }
 
 const found = (definition: AnyActorDefinition, options: Partial<SessionModelOptions> = {}): string => {
   const model = eraseModel(sessionModel({ ...SMALL, ...options }, definition))

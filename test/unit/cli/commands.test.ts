@@ -17,7 +17,7 @@ import { decodeEntry } from '../../../protocols/ledger/entry.ts'
 import { commitEvidence, commitSecret } from '../../../protocols/ledger/leaf.ts'
 import { parseSignature } from '../../../protocols/ledger/signature.ts'
 import { buildReceipt } from '../../../protocols/receipts/receipt.ts'
-import { LedgerWriter } from '../ledger/own-ledger.ts'
+import { LedgerWriter } from '../../../runtime/bench/made-ledger.ts'
 import { concordat, ROOT, temporaryFolder } from './harness.ts'
 
 const golden = join(ROOT, 'test/golden/ccf-ledgers/acme_containing_service')

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { root } from '../../../protocols/merkle/tree.ts'
 import { nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
 import { spoilEntry, write, writeChunks } from '../ledger/chunk-files.ts'
-import { LedgerWriter } from '../ledger/own-ledger.ts'
+import { LedgerWriter } from '../../../runtime/bench/made-ledger.ts'
 import { concordat, ROOT, temporaryFolder } from './harness.ts'
 
 const golden = join(ROOT, 'test/golden/ccf-ledgers/acme_containing_service')

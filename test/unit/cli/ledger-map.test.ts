@@ -7,7 +7,7 @@ import { encodeJson, GOV_TABLES, singleWrite } from '../../../protocols/ledger/t
 import { root } from '../../../protocols/merkle/tree.ts'
 import { nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
 import { spoilEntry, write, writeChunks } from '../ledger/chunk-files.ts'
-import { LedgerWriter } from '../ledger/own-ledger.ts'
+import { LedgerWriter } from '../../../runtime/bench/made-ledger.ts'
 import { wellFormed } from '../ledger/xml.ts'
 import { concordat, ROOT, temporaryFolder } from './harness.ts'
 

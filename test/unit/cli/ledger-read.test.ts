@@ -8,7 +8,7 @@ import { nobleCrypto as crypto } from '../../../protocols/crypto/noble.ts'
 import { seqno, view } from '../../../protocols/ids.ts'
 import { encodeEntry } from '../../../protocols/ledger/entry.ts'
 import { oldEntry, spoilEntry, write, writeChunks } from '../ledger/chunk-files.ts'
-import { LedgerWriter } from '../ledger/own-ledger.ts'
+import { LedgerWriter } from '../../../runtime/bench/made-ledger.ts'
 import { concordat, ROOT, temporaryFolder } from './harness.ts'
 
 const golden = join(ROOT, 'test/golden/ccf-ledgers/acme_containing_service')

@@ -21,7 +21,7 @@ import { seqno, view } from '../../../protocols/ids.ts'
 import { buildReceipt } from '../../../protocols/receipts/receipt.ts'
 import { verifyLedger } from '../../../runtime/verify-ledger.ts'
 import { temporaryFolder } from '../cli/harness.ts'
-import { LedgerWriter } from './own-ledger.ts'
+import { LedgerWriter } from '../../../runtime/bench/made-ledger.ts'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
 const CCF_SNAPSHOT = join(repository, 'test/golden/ccf-ledgers/expired_service/snapshot_61_62.committed')

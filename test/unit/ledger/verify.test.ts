@@ -17,7 +17,7 @@ import {
   type Verification,
 } from '../../../protocols/ledger/verify.ts'
 import { append, flush } from '../../../protocols/merkle/tree.ts'
-import { LedgerWriter, makeNode, makeService } from './own-ledger.ts'
+import { LedgerWriter, makeNode, makeService } from '../../../runtime/bench/made-ledger.ts'
 import { acme, allLedgers, entriesOf, expired, type GoldenLedger } from './golden.ts'
 
 function verifyLedger(ledger: GoldenLedger, serviceCertificatePem?: string): Verification {

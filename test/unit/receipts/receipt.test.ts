@@ -12,7 +12,7 @@ import { parseSignature, type SignatureContent } from '../../../protocols/ledger
 import { deserialiseTree } from '../../../protocols/merkle/tree.ts'
 import { buildReceipt, buildSignatureReceipt, parseReceipt, type Receipt } from '../../../protocols/receipts/receipt.ts'
 import { verifyReceipt } from '../../../protocols/receipts/verify-receipt.ts'
-import { endorse, LedgerWriter, makeNode, makeService } from '../ledger/own-ledger.ts'
+import { endorse, LedgerWriter, makeNode, makeService } from '../../../runtime/bench/made-ledger.ts'
 import { acme, allLedgers, entriesOf, expired, type GoldenLedger } from '../ledger/golden.ts'
 
 // A bare RegExp inside toMatchObject matches anything.

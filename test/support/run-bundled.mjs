@@ -1,0 +1,29 @@
+// Bundles a tool of test/ and hands over to it, since Node 20 runs no TypeScript. As runtime/cli/launch.mjs does for the program.
+// Plain JavaScript without dependencies, because on a fresh clone there is nothing else yet.
+import { mkdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { installPackages } from '../../runtime/cli/install.mjs'
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/** Runs what test/<tool>/run.ts exports by the tool's name, with the root of the repository and the arguments given; its result is the exit code. */
+export async function runBundled(tool) {
+  installPackages(root)
+  const { buildSync } = await import('esbuild')
+  const folder = join(root, '.build', tool)
+  const outfile = join(folder, `run.${process.pid}.mjs`)
+  mkdirSync(folder, { recursive: true })
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+  }
+  buildSync({ ...common, entryPoints: [`test/${tool}/run.ts`], outfile, logLevel: 'warning' })
+  const program = await import(pathToFileURL(outfile).href)
+  rmSync(outfile)
+  process.exitCode = await program[tool](root, process.argv.slice(2))
+}
