@@ -37,6 +37,8 @@ export const LEDGER_CHUNK_BYTES = 5_000_000
 export const NODES_MAX = 128
 /** One node's row in `nodes.info`, its key included. */
 export const NODE_ROW_BYTES_MAX = 4096
+/** Ledger secrets of a service: whoever joins gets all of them in one message. Then no further rekey is accepted. */
+export const LEDGER_SECRETS_MAX = 4096
 /** Nodes that one reconfiguration adds; more wait for the next. */
 export const ADMISSIONS_MAX = 16
 /** Nodes that were removed for good and to which a channel is kept, so that they can ask; then the longest gone are forgotten. */

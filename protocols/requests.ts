@@ -4,6 +4,7 @@
 import type { AppRequest, AppResponse, Caller } from './app.ts'
 import type { Refusal } from './errors.ts'
 import type { NodeId } from './ids.ts'
+import type { LedgerSecret } from './secrets/ledger-secrets.ts'
 
 /** To the executor, from an actor of its node. */
 export interface Execute {
@@ -64,8 +65,8 @@ export interface Welcome {
   readonly type: 'welcome'
   /** PKCS#8 DER. */
   readonly servicePrivateKey: Uint8Array
-  /** 32 bytes; in force from seqno 1. */
-  readonly ledgerSecret: Uint8Array
+  /** Every one the sender knows, in ascending order of version; at most LEDGER_SECRETS_MAX. */
+  readonly secrets: readonly LedgerSecret[]
 }
 
 /** A node that was removed, or hears of no primary, asks another what the ledger says of it. Answered by `retiredCommitted`, or not at all. */

@@ -14,6 +14,7 @@ import {
   serviceIdentity,
   staticKeyStatement,
 } from '../protocols/session/identity-payload.ts'
+import { LEDGER_SECRET_BYTES } from '../protocols/secrets/ledger-secrets.ts'
 import { lockDirectory, type DirectoryLock } from '../store/directory-lock.ts'
 import { openLedger, type Ledger } from '../store/ledger/ledger.ts'
 import { connectNats } from './bus/nats.ts'
@@ -40,7 +41,6 @@ import { SOFTWARE_VERSION } from './version.ts'
 import { JournalWriter } from './host/journal.ts'
 
 const CERTIFICATE_DAYS = 365
-const LEDGER_SECRET_BYTES = 32
 /** EX_SOFTWARE of sysexits: it stopped by itself, and said why. */
 const EXIT_STOPPED = 70
 

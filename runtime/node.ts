@@ -78,7 +78,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     serviceCurve: setup.serviceCurve,
     coseIssuer: '',
     coseSubject: '',
-    ledgerSecret: secrets.ledgerSecret,
+    secrets: secrets.secrets,
     genesis: founding === undefined ? undefined : { writes: founding.genesis, opening: founding.opening },
     forwardingTimeoutMs: timing.forwardingTimeoutMs,
   })
@@ -117,7 +117,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     founding: founding && {
       type: 'welcome',
       servicePrivateKey: founding.servicePrivateKey,
-      ledgerSecret: founding.ledgerSecret,
+      secrets: [{ version: 1, secret: founding.ledgerSecret }],
     },
     configs: {
       replica: replicaConfig,

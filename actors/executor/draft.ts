@@ -10,7 +10,7 @@ import type { WriteSet } from '../../protocols/ledger/write-set.ts'
 import { appendAll } from '../../protocols/merkle/tree.ts'
 import type { KvState } from '../../store/kv/kv-state.ts'
 import { send, type Effect } from '../effects.ts'
-import { lastSeqno, type ExecutorState, type Pending } from './state.ts'
+import { lastSeqno, secretOf, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
 
@@ -45,12 +45,13 @@ export class Draft {
 
   /** Serialises, seals and hashes one transaction at `nextSeqno`. The caller has set, or sets, `kv` to the state after it. */
   add(transaction: NewTransaction): void {
-    const { crypto, ledgerSecret } = this.#state.config
+    const { crypto } = this.#state.config
     const seqno = asSeqno(++this.#last)
+    const { secret, commitSecret } = secretOf(this.#state, seqno)
     const view = asView(this.#view)
     const claimsDigest = transaction.claimsDigest ?? ZERO_DIGEST
-    const evidenceDigest = commitEvidenceDigest(crypto, this.#state.commitSecret, view, seqno)
-    const { bytes } = encodeEntry(crypto, ledgerSecret, {
+    const evidenceDigest = commitEvidenceDigest(crypto, commitSecret, view, seqno)
+    const { bytes } = encodeEntry(crypto, secret, {
       view,
       seqno,
       flags: 0,

@@ -3,7 +3,6 @@
 // Not here: whether something is committed (replica), how it is kept (ledger-writer), who a caller is (session).
 import { setup } from 'xstate'
 import type { App, Endpoint } from '../../protocols/app.ts'
-import { commitSecret } from '../../protocols/ledger/leaf.ts'
 import { buildRouter } from '../../protocols/router.ts'
 import type { Envelope, Invariant, Step } from '../actor.ts'
 import { step } from '../actor.ts'
@@ -113,13 +112,6 @@ export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEven
   kind: 'executor',
   version: 2,
   machine: executorMachine,
-  start: (config) =>
-    step(
-      initialState(
-        config,
-        buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS]),
-        commitSecret(config.crypto, config.ledgerSecret),
-      ),
-    ),
+  start: (config) => step(initialState(config, buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS]))),
   invariants,
 })

@@ -22,7 +22,7 @@ import { tellNode, tellOfNodes } from './admission.ts'
 import { Draft } from './draft.ts'
 import { expireForwardings } from './forwarding.ts'
 import { serviceStatus } from './service.ts'
-import { isPrimary, type ExecutorEvent, type ExecutorState, type Origin, type Pending } from './state.ts'
+import { isPrimary, secretOf, type ExecutorEvent, type ExecutorState, type Origin, type Pending } from './state.ts'
 
 const corrupt = (seqno: number, reason: string): never => {
   throw new CorruptDataError(`replicated entry ${seqno}`, 0, reason)
@@ -127,7 +127,7 @@ function beginService(s: ExecutorState): Step<ExecutorState> {
 
 function writesOf(s: ExecutorState, record: LogRecord): SequencedWriteSet {
   const entry = decodeEntry(record.bytes)
-  const privateWrites = openPrivateDomain(s.config.crypto, s.config.ledgerSecret, entry)
+  const privateWrites = openPrivateDomain(s.config.crypto, secretOf(s, record.seqno).secret, entry)
   if (privateWrites === undefined) return corrupt(record.seqno, 'the seal does not hold')
   return { seqno: record.seqno, writeSet: [...entry.publicWrites, ...privateWrites] }
 }

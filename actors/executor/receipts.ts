@@ -12,7 +12,7 @@ import type { Envelope, Step } from '../actor.ts'
 import { unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
 import { refuse } from './answers.ts'
-import type { AwaitingLedger, Batch, ExecutorEvent, ExecutorState } from './state.ts'
+import { secretOf, type AwaitingLedger, type Batch, type ExecutorEvent, type ExecutorState } from './state.ts'
 
 export function startReceipt(s: ExecutorState, batch: Batch, requestId: number, target: TxId) {
   const token = s.nextToken
@@ -80,7 +80,8 @@ function receiptOf(
       `entry ${waiting.view}.${waiting.seqno} or its signature is not what was written`,
     )
   }
-  const evidence = commitEvidence(s.config.crypto, s.commitSecret, asView(waiting.view), asSeqno(waiting.seqno))
+  const { commitSecret } = secretOf(s, waiting.seqno)
+  const evidence = commitEvidence(s.config.crypto, commitSecret, asView(waiting.view), asSeqno(waiting.seqno))
   if (own !== undefined) return buildSignatureReceipt(own)
   const receipt = buildReceipt(s.config.crypto, { entryBytes, commitEvidence: evidence, signature })
   if (receipt === undefined) {

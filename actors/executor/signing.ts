@@ -14,7 +14,7 @@ import { unchanged } from '../actor.ts'
 import { send, type SignItem } from '../effects.ts'
 import { propose } from './draft.ts'
 import { endorsedCertificate } from './node-table.ts'
-import { isPrimary, lastSeqno, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
+import { isPrimary, lastSeqno, secretOf, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
 
@@ -76,8 +76,9 @@ export function signed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Ste
     coseSign1: assembleRootSignature(signing.coseProtected, serviceSignature),
     treeBytes: signing.treeBytes,
   })
-  const evidenceDigest = commitEvidenceDigest(config.crypto, s.commitSecret, txId.view, txId.seqno)
-  const { bytes } = encodeEntry(config.crypto, config.ledgerSecret, {
+  const { secret, commitSecret } = secretOf(s, txId.seqno)
+  const evidenceDigest = commitEvidenceDigest(config.crypto, commitSecret, txId.view, txId.seqno)
+  const { bytes } = encodeEntry(config.crypto, secret, {
     ...txId,
     flags: 0,
     claimsDigest: ZERO_DIGEST,

@@ -10,6 +10,14 @@ import type { WriteSet } from '../../protocols/ledger/write-set.ts'
 import { emptyTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { Execute, Forward, Forwarded } from '../../protocols/requests.ts'
 import type { Parameters, Router } from '../../protocols/router.ts'
+import {
+  activateSecrets,
+  secretAt,
+  type ActiveSecret,
+  type LedgerSecret,
+  type LedgerSecrets,
+} from '../../protocols/secrets/ledger-secrets.ts'
+import { invariant } from '../../protocols/errors.ts'
 import { AppendList } from '../../store/kv/append-list.ts'
 import { emptyKv, type KvState } from '../../store/kv/kv-state.ts'
 import type { Address } from '../actor.ts'
@@ -29,8 +37,8 @@ export interface ExecutorConfig {
   /** `iss` and `sub` of COSE root signatures (CCF: cose_signatures). */
   readonly coseIssuer: string
   readonly coseSubject: string
-  /** 32 bytes, in force from seqno 1. SECRET. */
-  readonly ledgerSecret: Uint8Array
+  /** All that seal what the ledger holds so far. SECRET. */
+  readonly secrets: readonly LedgerSecret[]
   readonly apps: readonly App[]
   /** Only on the node that starts a service: the first transaction, and the one that opens the service once the first is committed. */
   readonly genesis: { readonly writes: WriteSet; readonly opening: WriteSet } | undefined
@@ -131,8 +139,8 @@ export interface Origin {
 export interface ExecutorState {
   readonly config: ExecutorConfig
   readonly router: Router<Served>
-  /** Derived from the ledger secret. SECRET. */
-  readonly commitSecret: Uint8Array
+  /** Those of the committed ledger, and of what is pending. SECRET. */
+  readonly secrets: LedgerSecrets
   readonly summary: ConsensusSummary
   readonly kv: KvState
   readonly committed: Checkpoint & { readonly kv: KvState }
@@ -181,14 +189,10 @@ const NOTHING_KNOWN: ConsensusSummary = {
   peers: {},
 }
 
-export const initialState = (
-  config: ExecutorConfig,
-  router: Router<Served>,
-  commitSecret: Uint8Array,
-): ExecutorState => ({
+export const initialState = (config: ExecutorConfig, router: Router<Served>): ExecutorState => ({
   config,
   router,
-  commitSecret,
+  secrets: activateSecrets(config.crypto, config.secrets),
   summary: NOTHING_KNOWN,
   kv: emptyKv,
   committed: { kv: emptyKv, tree: emptyTree },
@@ -213,3 +217,10 @@ export const isPrimary = (s: ExecutorState): boolean => s.summary.leadership ===
 /** Seqno of the last transaction executed or received. */
 export const lastSeqno = (s: ExecutorState): number =>
   s.signing === undefined ? s.pending.end - 1 : s.signing.seqno + s.signing.held.length
+
+/** What seals the transaction `seqno`. SECRET. */
+export function secretOf(s: ExecutorState, seqno: number): ActiveSecret {
+  const secret = secretAt(s.secrets, seqno)
+  invariant(secret !== undefined, `no ledger secret is in force at ${seqno}`)
+  return secret
+}

@@ -5,8 +5,9 @@
 import { ByteReader, ByteWriter, DecodeError } from '../codec/bytes.ts'
 import { invariant } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { ENTRY_BYTES_MAX, NODES_MAX } from '../limits.ts'
+import { ENTRY_BYTES_MAX, LEDGER_SECRETS_MAX, NODES_MAX } from '../limits.ts'
 import type { Forward, Forwarded, JoinRequest, RetiredCommitted, RetirementQuery, Welcome } from '../requests.ts'
+import { LEDGER_SECRET_BYTES, type LedgerSecret } from '../secrets/ledger-secrets.ts'
 import { FRAME_PLAINTEXT_BYTES_MAX } from '../session/frame.ts'
 import { isToken } from '../subjects.ts'
 import { namesNodes, RECORD_KINDS, type LogRecord } from './log.ts'
@@ -31,7 +32,7 @@ export interface PeerEnvelope {
   readonly message: PeerMessage
 }
 
-const VERSION = 2
+const VERSION = 3
 /** The only actors another node may address or speak for, by wire code. */
 const ACTORS: readonly string[] = ['replica', 'executor', 'node']
 
@@ -111,7 +112,7 @@ function write(open: (sizeHint: number) => ByteWriter, message: PeerMessage): re
     case 'retiredCommitted':
       return [open(0).finish()]
     case 'welcome':
-      return [open(512).blob(message.servicePrivateKey).raw(message.ledgerSecret).finish()]
+      return [writeWelcome(open(512), message)]
   }
 }
 
@@ -234,10 +235,29 @@ function readRecord(reader: ByteReader, seqno: number, view: number): LogRecord 
   return { seqno, view, kind, bytes, nodes }
 }
 
+/** blob service key ‖ u16 count ‖ per secret: u64 version ‖ u64 where the one before it is stored, or 0 ‖ 32 bytes. */
+function writeWelcome(writer: ByteWriter, { servicePrivateKey, secrets }: Welcome): Uint8Array {
+  invariant(secrets.length <= LEDGER_SECRETS_MAX, 'the ledger secrets exceed LEDGER_SECRETS_MAX')
+  writer.blob(servicePrivateKey).u16le(secrets.length)
+  for (const { version, secret, previousSecretStoredVersion = 0 } of secrets) {
+    writer.u64le(version).u64le(previousSecretStoredVersion).raw(secret)
+  }
+  return writer.finish()
+}
+
 function readWelcome(reader: ByteReader): Welcome {
   const servicePrivateKey = reader.blob(KEY_BYTES_MAX).slice()
-  const ledgerSecret = reader.take(32).slice()
-  return { type: 'welcome', servicePrivateKey, ledgerSecret }
+  const count = reader.u16le()
+  if (count === 0 || count > LEDGER_SECRETS_MAX) throw new DecodeError(`${count} ledger secrets`, reader.offset - 2)
+  const secrets: LedgerSecret[] = []
+  for (let i = 0; i < count; i++) {
+    const version = reader.u64le()
+    if (version <= (secrets.at(-1)?.version ?? 0)) throw new DecodeError('versions do not ascend', reader.offset - 8)
+    const storedAt = reader.u64le()
+    const secret = reader.take(LEDGER_SECRET_BYTES).slice()
+    secrets.push({ version, secret, ...(storedAt === 0 ? {} : { previousSecretStoredVersion: storedAt }) })
+  }
+  return { type: 'welcome', servicePrivateKey, secrets }
 }
 
 function bool(reader: ByteReader): boolean {

@@ -1,14 +1,7 @@
-// Ledger secrets as an operator hands them over, and which of them is in force at a seqno (CCF facts §6.1).
-// Not where they come from (recovery shares, a node's memory). The rule to remember: nothing of a secret is ever in a message.
+// Ledger secrets as an operator hands them over. Not which of them is in force (protocols/secrets), nor where they come from.
+// The rule to remember: nothing of a secret is ever in a message.
 import { fromHex } from '../../protocols/codec/bytes.ts'
-
-export const LEDGER_SECRET_BYTES = 32
-
-export interface LedgerSecret {
-  /** First seqno it is in force at. */
-  readonly version: number
-  readonly secret: Uint8Array
-}
+import { LEDGER_SECRET_BYTES, type LedgerSecret } from '../../protocols/secrets/ledger-secrets.ts'
 
 const HEX = /^[0-9a-fA-F]{64}$/
 const VERSION = /^[1-9][0-9]{0,15}$/
@@ -39,12 +32,4 @@ export function parseLedgerSecrets(bytes: Uint8Array): readonly LedgerSecret[] |
   if (bytes.length === LEDGER_SECRET_BYTES) return [{ version: 1, secret: bytes }]
   const text = new TextDecoder().decode(bytes).trim()
   return HEX.test(text) ? [{ version: 1, secret: fromHex(text) }] : fromJson(text)
-}
-
-/** The one with the highest version that is not above `seqno`; undefined when all are. */
-export function secretAt(secrets: readonly LedgerSecret[], seqno: number): LedgerSecret | undefined {
-  let found: LedgerSecret | undefined
-  for (const secret of secrets)
-    if (secret.version <= seqno && (found === undefined || secret.version > found.version)) found = secret
-  return found
 }

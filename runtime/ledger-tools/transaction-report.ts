@@ -6,7 +6,7 @@ import { CorruptDataError } from '../../protocols/errors.ts'
 import { ENTRY_FLAGS, ENTRY_TYPES, openPrivateDomain } from '../../protocols/ledger/entry.ts'
 import { isPublicMap, type MapWrites, type WriteSet } from '../../protocols/ledger/write-set.ts'
 import type { StreamedEntry } from './entry-stream.ts'
-import { type LedgerSecret, secretAt } from './ledger-secrets.ts'
+import { type LedgerSecret, secretAt } from '../../protocols/secrets/ledger-secrets.ts'
 import { printable, safeText, showKey, shownAsJson, showValue } from './printable.ts'
 import { KIND_TITLES, type TransactionKind, transactionKind } from './transaction-kind.ts'
 

@@ -73,28 +73,28 @@ export const stateProperties: readonly Property<[LocalState]>[] = [
   }),
   ofPlaces('the tree is that of the log', ({ s }, side) => {
     if (!hasHeardAll(side)) return undefined
-    const { tree } = factsOf(side.log, s.config.ledgerSecret)
+    const { tree } = factsOf(side.log, s.config.secrets[0]!.secret)
     const isSame = tree.size === s.tree.size && equalBytes(root(crypto, tree).root, root(crypto, s.tree).root)
     return isSame ? undefined : `${s.tree.size} leaves, the log makes ${tree.size}, or other ones`
   }),
   ofPlaces('the store is the fold of the log', ({ s }, side) => {
     if (!hasHeardAll(side)) return undefined
-    const committed = factsOf(side.log.slice(0, side.commitIdx), s.config.ledgerSecret).kv
+    const committed = factsOf(side.log.slice(0, side.commitIdx), s.config.secrets[0]!.secret).kv
     if (kvKey(committed) !== kvKey(s.committed.kv)) return 'the committed store is another'
     // What was executed while a signature is being made is in the store, and not in the log yet.
     if (s.signing !== undefined && s.signing.held.length > 0) return undefined
-    const tip = side.isLeader ? factsOf(side.log, s.config.ledgerSecret).kv : committed
+    const tip = side.isLeader ? factsOf(side.log, s.config.secrets[0]!.secret).kv : committed
     return kvKey(tip) === kvKey(s.kv) ? undefined : 'the store is another'
   }),
   ofPlaces(
     'a signature covers exactly what is before it',
-    ({ s }, side) => factsOf(side.log, s.config.ledgerSecret).wrong,
+    ({ s }, side) => factsOf(side.log, s.config.secrets[0]!.secret).wrong,
   ),
   ofPlaces('what is being signed is the root', ({ s }, side, { signings }, place) => {
     if (s.signing === undefined || !hasHeardAll(side)) return undefined
     const { token, seqno } = s.signing
     const items = signings.find((signing) => signing.place === place && signing.effect.token === token)?.effect.items
-    const { preimage } = root(crypto, factsOf(side.log, s.config.ledgerSecret).tree)
+    const { preimage } = root(crypto, factsOf(side.log, s.config.secrets[0]!.secret).tree)
     if (items === undefined || preimage === undefined || seqno !== side.log.length + 1) return `nobody signs ${seqno}`
     return equalBytes(items[0]!.message, concat(preimage.left, preimage.right))
       ? undefined

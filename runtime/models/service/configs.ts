@@ -6,7 +6,7 @@ import type { App } from '../../../protocols/app.ts'
 import type { Crypto } from '../../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import type { Knobs } from '../../sim/plan.ts'
-import { CURVE, LEDGER_SECRET, type Identities } from './identities.ts'
+import { CURVE, SECRETS, type Identities } from './identities.ts'
 
 export interface NodeOptions {
   readonly nodeId: NodeId
@@ -48,7 +48,7 @@ export function executorConfig({ nodeId, isFounder, identities, crypto, apps, kn
     serviceCurve: CURVE,
     coseIssuer: '',
     coseSubject: '',
-    ledgerSecret: LEDGER_SECRET,
+    secrets: SECRETS,
     apps,
     genesis: isFounder ? { writes: setup.genesis, opening: setup.opening } : undefined,
     forwardingTimeoutMs: knobs.forwardingTimeoutMs,
@@ -65,7 +65,7 @@ export function nodeConfig(options: NodeOptions): NodeConfig {
   return {
     nodeId,
     peers,
-    founding: isFounder ? { type: 'welcome', servicePrivateKey, ledgerSecret: LEDGER_SECRET } : undefined,
+    founding: isFounder ? { type: 'welcome', servicePrivateKey, secrets: SECRETS } : undefined,
     joinRetryMs: JOIN_RETRY_MS,
     retirementQueryMs: RETIREMENT_QUERY_MS,
     farewellMs: FAREWELL_MS,

@@ -7,6 +7,7 @@ import { certificateId, parseCertificate } from '../../../protocols/crypto/certi
 import type { Crypto } from '../../../protocols/crypto/crypto.ts'
 import { issueCertificate, validityFrom } from '../../../protocols/crypto/issue.ts'
 import { ecKeyPairFromSeed, type EcKeyPair } from '../../../protocols/crypto/noble.ts'
+import type { LedgerSecret } from '../../../protocols/secrets/ledger-secrets.ts'
 import { setUpService, type ServiceSetup } from '../../service-setup.ts'
 import { realCrypto } from './crypto.ts'
 
@@ -15,6 +16,8 @@ const VALID_FROM = Date.UTC(2026, 0, 1) / 1000
 const VALIDITY_DAYS = 365
 const MEMBERS = 3
 export const LEDGER_SECRET = realCrypto.sha256(utf8('ledger secret of simulations'))
+/** What a simulated service begins with. */
+export const SECRETS: readonly LedgerSecret[] = [{ version: 1, secret: LEDGER_SECRET }]
 
 /** The key of the node that was created as number `i`. */
 export const nodeKeyOf = (i: number): EcKeyPair => keyOf(`node ${i}`)

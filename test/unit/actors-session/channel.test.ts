@@ -11,6 +11,7 @@ import { nodeIdOf } from '../../../protocols/crypto/certificate.ts'
 import { InvariantViolation } from '../../../protocols/errors.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import { CHANNEL_QUEUE_BYTES_MAX } from '../../../protocols/limits.ts'
+import type { Welcome } from '../../../protocols/requests.ts'
 import { decodeHello } from '../../../protocols/session/hello.ts'
 import { channelSubject } from '../../../protocols/subjects.ts'
 import { channelPayload, crypto, identity, SERVICE, type Identity } from './identities.ts'
@@ -155,7 +156,7 @@ describe('a quiet network', () => {
       const message = {
         type: 'welcome',
         servicePrivateKey,
-        ledgerSecret: new Uint8Array(32).fill(i & 0xff).fill(i >>> 8, 1, 2),
+        secrets: [{ version: 1 + i, secret: new Uint8Array(32) }],
       }
       pair.nodes[0].post(
         pair.addresses[0],
@@ -169,10 +170,7 @@ describe('a quiet network', () => {
       pair.pass(50)
       pair.settle(10_000)
     }
-    const numbers = pair.nodes[1].sent.map(({ message }) => {
-      const { ledgerSecret } = message as unknown as { readonly ledgerSecret: Uint8Array }
-      return ledgerSecret[0]! + ledgerSecret[1]! * 256
-    })
+    const numbers = pair.nodes[1].sent.map(({ message }) => (message as unknown as Welcome).secrets[0]!.version - 1)
     expect(numbers.at(-1)).toBe(count - 1)
     expect(numbers).toEqual(numbers.map((_, i) => numbers[0]! + i))
     expect(numbers.length * 4000).toBeLessThanOrEqual(CHANNEL_QUEUE_BYTES_MAX)

@@ -68,6 +68,20 @@ const appendEntries: fc.Arbitrary<PeerMessage> = fc
     }),
   }))
 
+const ledgerSecrets = fc
+  .uniqueArray(
+    fc.record(
+      {
+        version: index.filter((version) => version > 0),
+        secret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        previousSecretStoredVersion: index.filter((seqno) => seqno > 0),
+      },
+      { requiredKeys: ['version', 'secret'] },
+    ),
+    { minLength: 1, maxLength: 5, selector: ({ version }) => version },
+  )
+  .map((secrets) => secrets.sort((a, b) => a.version - b.version))
+
 const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>> = {
   AppendEntries: appendEntries,
   AppendEntriesResponse: fc.record({
@@ -109,7 +123,7 @@ const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>>
   welcome: fc.record({
     type: fc.constant('welcome' as const),
     servicePrivateKey: bytes,
-    ledgerSecret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    secrets: ledgerSecrets,
   }),
 }
 const anyMessage = fc.oneof(...Object.values(messages))
@@ -228,7 +242,7 @@ describe('refusals', () => {
     const wire = encodeOne({ type: 'ProposeRequestVote', view: 2 })
     for (const [offset, value] of [
       [0, 1],
-      [0, 3],
+      [0, 2],
       [1, 99],
       [1, 16],
       [2, 9],

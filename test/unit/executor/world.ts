@@ -110,7 +110,7 @@ export class Executor {
       serviceCurve: CURVE,
       coseIssuer: '',
       coseSubject: '',
-      ledgerSecret: new Uint8Array(32),
+      secrets: [{ version: 1, secret: new Uint8Array(32) }],
       apps: [],
       genesis: index === 0 ? { writes: service.genesis, opening: service.opening } : undefined,
       forwardingTimeoutMs: 1000,

@@ -16,7 +16,7 @@ const [self, alice, bob, carol] = [id('self'), id('alice'), id('bob'), id('carol
 const SECRETS: Welcome = {
   type: 'welcome',
   servicePrivateKey: Uint8Array.of(1, 2, 3),
-  ledgerSecret: new Uint8Array(32).fill(7),
+  secrets: [{ version: 1, secret: new Uint8Array(32).fill(7) }],
 }
 const CERTIFICATE = 'a certificate'
 
