@@ -9,55 +9,39 @@ import {
   type StorageFailureKind,
   type SyncDone,
 } from './files.ts'
+import {
+  applyName,
+  type Change,
+  type Choose,
+  Content,
+  crashedContent,
+  crashedNames,
+  type FileHistory,
+  type NameChange,
+} from './crash-states.ts'
 
 export type FileOperation = 'open' | 'write' | 'read' | 'datasync' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory'
 
-type Change = { readonly offset: number; readonly bytes: Uint8Array } | { readonly length: number }
-
-/** Bytes that grow and shrink in place. */
-class Content {
-  #bytes = new Uint8Array(64)
-  length = 0
-
-  apply(change: Change): void {
-    if ('length' in change) return this.#resize(change.length)
-    const end = change.offset + change.bytes.length
-    if (end > this.length) this.#resize(end)
-    this.#bytes.set(change.bytes, change.offset)
-  }
-
-  #resize(length: number): void {
-    if (length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(length, 2 * this.#bytes.length))
-      grown.set(this.#bytes)
-      this.#bytes = grown
-    }
-    // What a file is cut to and then extended beyond reads as zeros.
-    if (length < this.length) this.#bytes.fill(0, length, this.length)
-    this.length = length
-  }
-
-  slice(start = 0, end = this.length): Uint8Array {
-    return this.#bytes.slice(start, Math.max(start, Math.min(end, this.length)))
-  }
-
-  flip(offset: number, mask: number): void {
-    if (offset < this.length) this.#bytes[offset] = this.#bytes[offset]! ^ mask
-  }
-}
-
 /** A file apart from its names. */
 class Inode {
-  content = new Content()
-  durable = new Content()
+  content: Content
+  durable: Content
   /** Changes since the last synchronisation, in order. */
   unsynced: Change[] = []
+  /** Changes ever made that are durable, or lost by a failed synchronisation. */
+  settled = 0
+
+  constructor(bytes?: Uint8Array) {
+    this.content = new Content(bytes)
+    this.durable = new Content(bytes)
+  }
 }
 
-type NameChange =
-  | { readonly type: 'set'; readonly path: string; readonly inode: Inode }
-  | { readonly type: 'rename'; readonly from: string; readonly path: string; readonly inode: Inode }
-  | { readonly type: 'remove'; readonly path: string }
+/** A disk at one moment: what is durable and what is not, apart from what becomes of either. */
+export interface DiskHistory {
+  readonly names: ReadonlyMap<string, FileHistory>
+  readonly changes: readonly NameChange<FileHistory>[]
+}
 
 const CODES: Readonly<Record<StorageFailureKind, string>> = {
   full: 'ENOSPC',
@@ -84,15 +68,19 @@ export interface MemoryFilesOptions {
   readonly capacityBytes?: number
   /** Runs completions; a simulation passes its own to make the disk slow. Default: setImmediate or setTimeout. */
   readonly defer?: (task: () => void, delayMs: number | undefined) => void
+  /** Told after everything that changes what a power failure could leave. */
+  readonly onChange?: () => void
 }
 
 export class MemoryFiles implements FileSystem {
   capacityBytes: number
   readonly #random: () => number
   readonly #defer: (task: () => void, delayMs: number | undefined) => void
-  #names = new Map<string, Inode>()
+  /** Internal to this file. */
+  readonly changed: () => void
+  readonly #names = new Map<string, Inode>()
   readonly #durableNames = new Map<string, Inode>()
-  #unsyncedNames: NameChange[] = []
+  #unsyncedNames: NameChange<Inode>[] = []
   readonly #directories = new Set<string>()
   readonly #failures: { operation: FileOperation; kind: StorageFailureKind; skip: number }[] = []
   #readOnly = false
@@ -102,6 +90,7 @@ export class MemoryFiles implements FileSystem {
   constructor(options: MemoryFilesOptions) {
     this.capacityBytes = options.capacityBytes ?? Number.MAX_SAFE_INTEGER
     this.#random = generator(options.seed)
+    this.changed = options.onChange ?? (() => undefined)
     this.#defer =
       options.defer ??
       ((task, delayMs) => void (delayMs === undefined ? setImmediate(task) : setTimeout(task, delayMs)))
@@ -128,34 +117,44 @@ export class MemoryFiles implements FileSystem {
     return this.#inode('read', path).content.slice()
   }
 
-  /**
-   * Power failure: open handles die, and of everything not synchronised a random part survives. Name changes survive
-   * as a prefix (journalling file systems keep their order); writes mostly in order with the last one torn, sometimes
-   * out of order, which leaves zeros.
-   */
-  crash(): void {
-    this.boot++
-    this.#failures.length = 0
-    const survivors = Math.floor(this.#random() * (this.#unsyncedNames.length + 1))
-    for (const change of this.#unsyncedNames.slice(0, survivors)) applyName(this.#durableNames, change)
-    this.#unsyncedNames = []
-    this.#names = new Map(this.#durableNames)
-    for (const inode of this.#names.values()) this.#loseUnsynced(inode)
+  /** What a power failure at this moment has to choose from. */
+  history(): DiskHistory {
+    const histories = new Map<Inode, FileHistory>()
+    const historyOf = (inode: Inode): FileHistory => {
+      const known = histories.get(inode) ?? { durable: inode.durable.slice(), changes: [...inode.unsynced] }
+      histories.set(inode, known)
+      return known
+    }
+    return {
+      names: new Map([...this.#durableNames].map(([path, inode]) => [path, historyOf(inode)])),
+      changes: this.#unsyncedNames.map((change) =>
+        change.type === 'remove' ? change : { ...change, file: historyOf(change.file) },
+      ),
+    }
   }
 
-  #loseUnsynced(inode: Inode): void {
-    const inOrder = this.#random() < 0.7
-    const cut = Math.floor(this.#random() * (inode.unsynced.length + 1))
-    inode.unsynced.forEach((change, index) => {
-      if (inOrder ? index > cut : this.#random() < 0.5) return
-      const torn = 'bytes' in change && (inOrder ? index === cut : this.#random() < 0.3)
-      if (!torn) return inode.durable.apply(change)
-      const kept = change.bytes.subarray(0, Math.floor(this.#random() * (change.bytes.length + 1)))
-      inode.durable.apply({ offset: change.offset, bytes: kept })
-    })
-    inode.unsynced = []
-    inode.content = new Content()
-    inode.content.apply({ offset: 0, bytes: inode.durable.slice() })
+  /** Power failure: open handles die, and of everything not synchronised some state survives that a disk may leave (crash-states.ts). */
+  crash(): void {
+    const bias = this.#random()
+    const choose: Choose = (count) => (this.#random() < bias ? count - 1 : Math.floor(this.#random() * count))
+    this.crashTo(this.history(), choose)
+  }
+
+  /** The disk after a power failure at the moment of `history`, which may be another disk's. */
+  crashTo(history: DiskHistory, choose: Choose): void {
+    this.boot++
+    this.#failures.length = 0
+    this.#unsyncedNames = []
+    this.#names.clear()
+    this.#durableNames.clear()
+    const inodes = new Map<FileHistory, Inode>()
+    for (const [path, file] of crashedNames(history.names, history.changes, choose)) {
+      const inode = inodes.get(file) ?? new Inode(crashedContent(file, choose))
+      inodes.set(file, inode)
+      this.#names.set(path, inode)
+      this.#durableNames.set(path, inode)
+      this.#directories.add(path.slice(0, path.lastIndexOf('/')))
+    }
   }
 
   #usedBytes(): number {
@@ -184,6 +183,7 @@ export class MemoryFiles implements FileSystem {
   change(inode: Inode, change: Change): void {
     inode.content.apply(change)
     inode.unsynced.push(change)
+    this.changed()
   }
 
   /** Writes what fits, then fails when that was not all. */
@@ -204,16 +204,17 @@ export class MemoryFiles implements FileSystem {
     if (failure !== undefined) throw failure
   }
 
-  #changeName(change: NameChange): void {
+  #changeName(change: NameChange<Inode>): void {
     applyName(this.#names, change)
     this.#unsyncedNames.push(change)
+    this.changed()
   }
 
   open(path: string, mode: OpenMode): File {
     this.check('open', path, mode === 'create')
     if (mode === 'create') {
       if (this.#names.has(path)) throw new StorageError('exists', 'open', path, CODES.exists)
-      this.#changeName({ type: 'set', path, inode: new Inode() })
+      this.#changeName({ type: 'set', path, file: new Inode() })
     }
     return new MemoryFile(this, path, this.#inode('open', path), mode !== 'read')
   }
@@ -237,7 +238,7 @@ export class MemoryFiles implements FileSystem {
   rename(from: string, to: string): void {
     this.check('rename', from, true)
     const inode = this.#inode('rename', from)
-    this.#changeName({ type: 'rename', from, path: to, inode })
+    this.#changeName({ type: 'rename', from, path: to, file: inode })
   }
 
   unlink(path: string): void {
@@ -250,6 +251,7 @@ export class MemoryFiles implements FileSystem {
     this.check('syncDirectory', directory, false)
     for (const change of this.#unsyncedNames) applyName(this.#durableNames, change)
     this.#unsyncedNames = []
+    this.changed()
   }
 
   syncDirectory(directory: string, done: SyncDone): void {
@@ -274,12 +276,6 @@ export class MemoryFiles implements FileSystem {
   defer(task: () => void, delayMs?: number): void {
     this.#defer(task, delayMs)
   }
-}
-
-function applyName(names: Map<string, Inode>, change: NameChange): void {
-  if (change.type === 'remove') return void names.delete(change.path)
-  if (change.type === 'rename') names.delete(change.from)
-  names.set(change.path, change.inode)
 }
 
 class MemoryFile implements File {
@@ -317,24 +313,24 @@ class MemoryFile implements File {
   /** What was written before the call becomes durable at its completion; what is written in between does not. */
   datasync(done: SyncDone): void {
     this.#alive('datasync')
-    const count = this.#inode.unsynced.length
-    this.#files.complete(done, () => this.#sync(count))
+    const upTo = this.#inode.settled + this.#inode.unsynced.length
+    this.#files.complete(done, () => this.#sync(upTo))
   }
 
   datasyncNow(): void {
     this.#alive('datasync')
-    this.#sync(this.#inode.unsynced.length)
+    this.#sync(this.#inode.settled + this.#inode.unsynced.length)
   }
 
-  #sync(count: number): void {
-    try {
-      this.#files.check('datasync', this.path, false)
-    } catch (error) {
-      // fsyncgate: the kernel marks the pages clean although they never reached the medium.
-      this.#inode.unsynced = []
-      throw error
-    }
-    for (const change of this.#inode.unsynced.splice(0, count)) this.#inode.durable.apply(change)
+  #sync(upTo: number): void {
+    const inode = this.#inode
+    // Another synchronisation may have been quicker.
+    const settled = inode.unsynced.splice(0, Math.max(0, upTo - inode.settled))
+    inode.settled += settled.length
+    // fsyncgate: when it fails, the kernel marks the pages clean although they never reached the medium.
+    this.#files.check('datasync', this.path, false)
+    for (const change of settled) inode.durable.apply(change)
+    this.#files.changed()
   }
 
   truncate(length: number): void {
