@@ -8,6 +8,7 @@ import { type File, type FileSystem, joinPath } from './files.ts'
 import { Positions, readPositions, readTableOffset } from './positions.ts'
 import { realFiles } from './real-files.ts'
 import { type ScannedEntry, scanEntries } from './scan.ts'
+import type { TailRoots } from './tail-roots.ts'
 
 /** What one walk over a chunk found. */
 export interface ChunkFacts {
@@ -69,19 +70,22 @@ interface Walk {
   readonly stoppedAt: number
 }
 
-function walkChunk(file: File, chunk: ChunkToRead, limit: number, onEntry: EntryVisitor | undefined): Walk {
+function walkChunk(file: File, chunk: ChunkToRead, limit: number, onEntry?: EntryVisitor, roots?: TailRoots): Walk {
   const positions = new Positions()
   let last = chunk.first - 1
   let lastView = chunk.viewAtLeast
   let lastSigned: ChunkFacts['lastSigned']
   let end = limit < CHUNK_HEADER_BYTES ? 0 : CHUNK_HEADER_BYTES
   const stop = scanEntries(file, limit, chunk.first, chunk.viewAtLeast, (entry) => {
+    const wrong = roots?.wrong(entry.bytes)
+    if (wrong !== undefined) return wrong
     positions.push(entry.offset)
     last = entry.seqno
     lastView = entry.view
     end = entry.offset + entry.size
     if (entry.signature) lastSigned = { seqno: entry.seqno, view: entry.view, end }
     onEntry?.(chunk, entry)
+    return undefined
   })
   const { name, path, committed, first } = chunk
   const fileBytes = file.size()
@@ -107,17 +111,17 @@ function firstDifference(a: Positions, b: Positions): number | undefined {
 
 /**
  * Walks a chunk that may be torn. A table is believed only if it is exactly the one its entries call for: header and
- * table are written before anything is synchronised, so after a crash either may be missing.
+ * table are written before anything is synchronised, so after a crash either may be missing. `roots`: see tail-roots.ts.
  */
-export function readUncommitted(file: File, chunk: ChunkToRead, onEntry?: EntryVisitor): ChunkFacts {
+export function readUncommitted(file: File, chunk: ChunkToRead, onEntry?: EntryVisitor, roots?: TailRoots): ChunkFacts {
   const fileBytes = file.size()
   if (fileBytes < CHUNK_HEADER_BYTES) {
-    const { facts } = walkChunk(file, chunk, fileBytes, undefined)
+    const { facts } = walkChunk(file, chunk, fileBytes)
     return { ...facts, stopReason: fileBytes === 0 ? undefined : 'incomplete chunk header' }
   }
   const tableOffset = readTableOffset(file)
   const open = tableOffset < CHUNK_HEADER_BYTES || tableOffset > fileBytes
-  const { facts } = walkChunk(file, chunk, open ? fileBytes : tableOffset, onEntry)
+  const { facts } = walkChunk(file, chunk, open ? fileBytes : tableOffset, onEntry, roots)
   if (open) return tableOffset === 0 ? facts : { ...facts, stopReason: facts.stopReason ?? 'impossible table offset' }
   if (facts.stopReason !== undefined) return facts
   try {

@@ -21,8 +21,9 @@ export interface LedgerOptions {
   readonly flush?: FlushPolicy
   /** Of policy `interval`. */
   readonly intervalMs?: number
-  /** See RecoverOptions. */
+  /** Both: see RecoverOptions. */
   readonly keepAtLeast?: number
+  readonly roots?: 'checked' | 'unchecked'
   readonly onNotice?: (notice: LedgerNotice) => void
 }
 
@@ -66,14 +67,14 @@ export class Ledger {
 
   /** @throws StorageError; CorruptDataError (see recoverTail). */
   constructor(options: LedgerOptions) {
-    const { directory, files = realFiles, keepAtLeast = 0 } = options
+    const { directory, files = realFiles, keepAtLeast = 0, roots = 'checked' } = options
     this.directory = directory
     this.#files = files
     this.#policy = options.flush ?? 'commit'
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS
     this.#onNotice = options.onNotice ?? (() => undefined)
     files.mkdir(directory)
-    this.recovery = recoverTail(directory, { files, keepAtLeast })
+    this.recovery = recoverTail(directory, { files, keepAtLeast, roots })
     for (const cut of this.recovery.cuts) this.#onNotice({ type: 'tailCut', cut })
     for (const file of this.recovery.setAside) this.#onNotice({ type: 'fileSetAside', file })
     const { committed, uncommitted, firstSeqno, lastSeqno } = this.recovery

@@ -1,15 +1,16 @@
 // Makes a ledger directory end at its last whole signed entry: what a crash left behind it was never promised to anyone
-// (only signatures are committable, CCF facts §4.2). Does not verify signatures; replaying does.
+// (only signatures are committable, CCF facts §4.2). Checks the roots they state, not the signatures; replaying does that.
 // The rule to remember: it never changes a committed chunk, and it reports every byte it takes away.
 import { CorruptDataError } from '../../protocols/errors.ts'
 import { chunkHeader } from '../../protocols/ledger/chunk.ts'
 import { decodeEntryHeader } from '../../protocols/ledger/entry.ts'
 import { DecodeError } from '../../protocols/codec/bytes.ts'
-import { listLedger } from './directory.ts'
+import { type LedgerFile, listLedger } from './directory.ts'
 import { type FileSystem, joinPath } from './files.ts'
-import { type ChunkFacts, type EntryVisitor, readUncommitted, unbrokenRow, withFile } from './inspect.ts'
+import { type ChunkFacts, readUncommitted, unbrokenRow, withFile } from './inspect.ts'
 import { readPositions } from './positions.ts'
 import { realFiles } from './real-files.ts'
+import { TailRoots } from './tail-roots.ts'
 
 /** What was taken from one uncommitted file. */
 export interface TailCut {
@@ -40,6 +41,8 @@ export interface RecoverOptions {
   readonly files?: FileSystem
   /** A seqno known to be committed: losing it is corruption, not a torn tail. */
   readonly keepAtLeast?: number
+  /** `unchecked`: entries are of no Merkle tree (tests of other things). */
+  readonly roots?: 'checked' | 'unchecked'
 }
 
 /**
@@ -49,22 +52,29 @@ export interface RecoverOptions {
 export function recoverTail(directory: string, options: RecoverOptions = {}): RecoveryReport {
   const files = options.files ?? realFiles
   const listed = listLedger(files, directory)
-  const before = committedEnd(files, directory, listed.committed)
-  const found = walkUncommitted(files, directory, listed.uncommitted, before)
+  const checksRoots = options.roots !== 'unchecked'
+  const before = committedEnd(files, directory, listed.committed, checksRoots)
+  const roots = before.roots ?? (checksRoots ? TailRoots.from(listed.uncommitted[0]?.first ?? 1) : undefined)
+  const found = walkUncommitted(files, directory, listed.uncommitted, before, roots)
+  checkNothingComesFirst(listed.committed[0], found)
   const row = unbrokenRow(found)
   const continues = row[0] === undefined || listed.committed.length === 0 || row[0].first === before.seqno + 1
   const kept = continues ? row.slice(0, row.findLastIndex((chunk) => chunk.lastSigned !== undefined) + 1) : []
   const end = kept.at(-1)?.lastSigned ?? before
   checkNothingPromisedIsLost(directory, end.seqno, options.keepAtLeast ?? 0, found)
 
-  const setAside = [...listed.recovery]
+  const setAside: string[] = []
   const cuts: TailCut[] = []
-  // From the back, so that an interruption leaves a shorter ledger of the same kind.
+  const putAside = (name: string): void => {
+    files.rename(joinPath(directory, name), joinPath(directory, `${name}.ignored`))
+    setAside.push(name)
+  }
+  for (const name of listed.recovery) putAside(name)
+  // From the back, whatever becomes of each: an interruption leaves a shorter ledger of the same kind, never one whose beginning is missing.
   for (const chunk of found.slice(kept.length).reverse()) {
     if (continues && row.includes(chunk)) cuts.unshift(removeChunk(files, chunk))
-    else setAside.push(chunk.name)
+    else putAside(chunk.name)
   }
-  for (const name of setAside) files.rename(joinPath(directory, name), joinPath(directory, `${name}.ignored`))
   const uncommitted = kept.map((chunk) => {
     const cut = cutChunk(files, chunk)
     if (cut !== undefined) cuts.unshift(cut)
@@ -79,6 +89,8 @@ export function recoverTail(directory: string, options: RecoverOptions = {}): Re
 interface End {
   readonly seqno: number
   readonly view: number
+  /** For what follows; undefined when there is no committed chunk, or roots are not checked. */
+  readonly roots?: TailRoots
 }
 
 /** Checks the tables of all committed chunks and reads the last entry: their insides are checked when they are read. */
@@ -86,6 +98,7 @@ function committedEnd(
   files: FileSystem,
   directory: string,
   committed: readonly { readonly name: string; readonly first: number; readonly last: number }[],
+  checksRoots: boolean,
 ): End {
   let end: End = { seqno: 0, view: 0 }
   committed.forEach(({ name, first, last }, index) => {
@@ -95,10 +108,11 @@ function committedEnd(
       if (index < committed.length - 1) return
       const offset = table.positions.at(last - first, table.end)
       try {
-        const header = decodeEntryHeader(file.read(offset, table.end - offset))
+        const entry = file.read(offset, table.end - offset)
+        const header = decodeEntryHeader(entry)
         if (header.seqno !== last)
           throw new CorruptDataError(path, offset, `entry of seqno ${header.seqno} instead of ${last}`)
-        end = { seqno: last, view: header.view }
+        end = { seqno: last, view: header.view, ...(checksRoots && { roots: TailRoots.after(entry) }) }
       } catch (error) {
         if (error instanceof DecodeError) throw new CorruptDataError(path, offset, error.message)
         throw error
@@ -113,13 +127,19 @@ function walkUncommitted(
   directory: string,
   listed: readonly { readonly name: string; readonly first: number }[],
   before: End,
-  onEntry?: EntryVisitor,
+  roots: TailRoots | undefined,
 ): ChunkFacts[] {
   let viewAtLeast = before.view
+  let next: number | undefined
   return listed.map(({ name, first }) => {
     const chunk = { name, path: joinPath(directory, name), committed: false, first, viewAtLeast }
-    const facts = withFile(files, chunk.path, (file) => readUncommitted(file, chunk, onEntry))
+    const continues = next === undefined || next === first
+    const facts = withFile(files, chunk.path, (file) =>
+      readUncommitted(file, chunk, undefined, continues ? roots : undefined),
+    )
     viewAtLeast = facts.lastView
+    // What comes behind a gap is no part of the ledger, whatever its roots.
+    next = continues && facts.stopReason === undefined ? facts.last + 1 : 0
     return facts
   })
 }
@@ -138,6 +158,13 @@ function checkNothingPromisedIsLost(
     broken?.end ?? 0,
     `${broken?.stopReason ?? 'entries missing'}; ${reason}`,
   )
+}
+
+/** A chunk that was not committed before a later one was: then its name was changed, or that of the other. */
+function checkNothingComesFirst(committed: LedgerFile | undefined, found: readonly ChunkFacts[]): void {
+  const [chunk] = found
+  if (committed === undefined || chunk === undefined || chunk.first >= committed.first) return
+  throw new CorruptDataError(chunk.path, 0, `comes before ${committed.name}, but is not committed`)
 }
 
 function removeChunk(files: FileSystem, chunk: ChunkFacts): TailCut {

@@ -37,7 +37,8 @@ export interface ScanEnd {
 
 /**
  * Visits entries from the start of the file to `limit` (the positions table, or the end of the file). The first must
- * have seqno `first`, and no view may be lower than the one before it (`viewAtLeast` for the first).
+ * have seqno `first`, and no view may be lower than the one before it (`viewAtLeast` for the first). `visit` may say why
+ * an entry cannot be: the walk then ends before it.
  * @throws StorageError; and what `visit` throws.
  */
 export function scanEntries(
@@ -45,7 +46,7 @@ export function scanEntries(
   limit: number,
   first: number,
   viewAtLeast: number,
-  visit: (entry: ScannedEntry) => void,
+  visit: (entry: ScannedEntry) => string | undefined,
 ): ScanEnd {
   let offset = CHUNK_HEADER_BYTES
   let seqno = first
@@ -66,7 +67,8 @@ export function scanEntries(
     const bytes = window.subarray(offset - windowAt, offset - windowAt + size)
     const judged = judge(bytes, seqno, view)
     if ('reason' in judged) return { offset, reason: judged.reason }
-    visit({ seqno, view: judged.view, offset, size, signature: judged.signature, bytes })
+    const refused = visit({ seqno, view: judged.view, offset, size, signature: judged.signature, bytes })
+    if (refused !== undefined) return { offset, reason: refused }
     view = judged.view
     offset += size
     seqno++

@@ -64,6 +64,7 @@ class World {
       directory: this.directory,
       files: this.files,
       chunkBytes: 700,
+      roots: 'unchecked',
       keepAtLeast: this.lastSignatureUpTo(this.committed),
     })
   }

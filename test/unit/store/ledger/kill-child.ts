@@ -4,7 +4,7 @@ import { openLedger } from '../../../../store/ledger/ledger.ts'
 import { entryOf } from '../entries.ts'
 
 const [directory = '', view = '2', batch = '7'] = process.argv.slice(2)
-const ledger = openLedger({ directory, chunkBytes: 3000 })
+const ledger = openLedger({ directory, chunkBytes: 3000, roots: 'unchecked' })
 let seqno = ledger.lastSeqno
 
 function turn(): void {

@@ -59,7 +59,13 @@ export function openIn(
 ): Ledger & { readonly notices: LedgerNotice[] } {
   const notices: LedgerNotice[] = []
   const { files, directory } = store
-  const ledger = openLedger({ directory, files, onNotice: (notice) => notices.push(notice), ...options })
+  const ledger = openLedger({
+    directory,
+    files,
+    roots: 'unchecked',
+    onNotice: (notice) => notices.push(notice),
+    ...options,
+  })
   return Object.assign(ledger, { notices })
 }
 
