@@ -69,8 +69,13 @@ const badTxId = (request: AppRequest): AppResponse =>
 function receipt(s: ExecutorState, batch: Batch, request: AppRequest, query: Query) {
   const target = targetOf(query)
   if (target === undefined) return { state: s, effects: [], response: badTxId(request) }
+  const format = query['format'] ?? 'json'
+  if (format !== 'json' && format !== 'cose') {
+    const response = refuse(request, 400, 'InvalidQueryParameterValue', 'format must be json or cose.')
+    return { state: s, effects: [], response }
+  }
   const status = txStatus(target, s.summary)
-  if (status === 'Committed') return startReceipt(s, batch, request.id, target)
+  if (status === 'Committed') return startReceipt(s, batch, request.id, target, format)
   const response =
     status === 'Invalid'
       ? refuse(request, 404, 'TransactionInvalid', `Transaction ${formatTxId(target)} was invalidated.`)

@@ -126,7 +126,11 @@ export interface AwaitingLedger {
   readonly requestId: number
   readonly seqno: number
   readonly view: number
+  readonly format: ReceiptFormat
 }
+
+/** The query parameter `format` of a receipt request; requests have no headers to negotiate by. */
+export type ReceiptFormat = 'json' | 'cose'
 
 /** What a sender of requests has not seen committed. */
 export interface Origin {

@@ -11,8 +11,9 @@ import type { Crypto, EcCurve, EcPublicKey, HashName } from './crypto.ts'
 export const COSE_HEADERS = { alg: 1, kid: 4, cwtClaims: 15, vds: 395, vdp: 396 } as const
 /** `vds` of CCF's ledger tree. */
 export const VDS_CCF_LEDGER = 2
-const CWT_CLAIMS = { iss: 1, sub: 2, iat: 6 } as const
-const CCF_V1 = 'ccf.v1'
+export const CWT_CLAIMS = { iss: 1, sub: 2, iat: 6 } as const
+/** Header with what only CCF says. */
+export const CCF_V1 = 'ccf.v1'
 
 /** Largest COSE_Sign1 read: a governance proposal with a whole application fits. */
 export const SIGN1_BYTES_MAX = 1024 * 1024

@@ -1,21 +1,11 @@
 // The COSE receipt (CCF facts §5.2): the service's own root signature with an inclusion proof in its unprotected header.
-// It needs no certificate chain: the service key signed the root itself. The JSON receipt is receipt.ts.
+// Building and reading it; verification is verify-cose-receipt.ts, the JSON receipt receipt.ts.
 // The rule to remember: the protected header is passed through byte for byte; only the unprotected header is ours.
-import { DecodeError, equalBytes, utf8 } from '../codec/bytes.ts'
-import {
-  checkRootSignature,
-  COSE_HEADERS,
-  type CborMap,
-  decodeCbor,
-  encodeCbor,
-  encodeSign1,
-  parseSign1,
-} from '../crypto/cose.ts'
-import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
-import { parseTxId, type TxId } from '../ids.ts'
-import { leafHash } from '../ledger/leaf.ts'
-import { foldProof, type ProofStep } from '../merkle/tree.ts'
-import { commitEvidenceTxId, PROOF_STEPS_MAX } from './receipt.ts'
+import { DecodeError } from '../codec/bytes.ts'
+import { COSE_HEADERS, type CoseSign1, decodeCbor, encodeCbor, encodeSign1, parseSign1 } from '../crypto/cose.ts'
+import type { Crypto } from '../crypto/crypto.ts'
+import type { ProofStep } from '../merkle/tree.ts'
+import { inclusionOf, PROOF_STEPS_MAX, type ReceiptInput } from './receipt.ts'
 
 /** Label of inclusion proofs within `vdp`, and the two fields of one proof. */
 const INCLUSION_PROOFS = -1
@@ -23,6 +13,8 @@ const PROOF_LEAF = 1
 const PROOF_PATH = 2
 const PROOF_BYTES_MAX = 8192
 const PROOFS_MAX = 16
+/** A whole receipt. */
+const COSE_RECEIPT_BYTES_MAX = PROOFS_MAX * PROOF_BYTES_MAX + 4096
 
 export interface InclusionProof {
   /** 32 bytes. */
@@ -54,6 +46,26 @@ export function buildCoseReceipt(coseSign1: Uint8Array, proofs: readonly Inclusi
   return encodeSign1(protectedBytes, new Map([[COSE_HEADERS.vdp, vdp]]), undefined, signature)
 }
 
+/** What the COSE receipt of a transaction is built from. */
+export interface CoseReceiptInput extends ReceiptInput {
+  /** Text; there is no COSE receipt without. */
+  readonly commitEvidence: string
+}
+
+/**
+ * The COSE receipt of a transaction, signature transactions included, from a later signature. Undefined when that signature's tree does not
+ * hold its leaf, the signature has no COSE signature (old ledgers), or the entry no claims digest (old entry types).
+ * @throws DecodeError when the entry or the signature is malformed.
+ */
+export function coseReceiptOf(crypto: Crypto, input: CoseReceiptInput): Uint8Array | undefined {
+  const { coseSign1 } = input.signature
+  const inclusion = coseSign1 && inclusionOf(crypto, input)
+  const claimsDigest = inclusion?.header.claimsDigest
+  if (coseSign1 === undefined || inclusion === undefined || claimsDigest === undefined) return undefined
+  const { writeSetDigest, path } = inclusion
+  return buildCoseReceipt(coseSign1, [{ writeSetDigest, commitEvidence: input.commitEvidence, claimsDigest, path }])
+}
+
 const isHash = (value: unknown): value is Uint8Array => value instanceof Uint8Array && value.length === 32
 
 function parseStep(value: unknown): ProofStep {
@@ -79,81 +91,25 @@ export function decodeInclusionProof(bytes: Uint8Array): InclusionProof {
   return { writeSetDigest, commitEvidence, claimsDigest, path: path.map(parseStep) }
 }
 
-export interface VerifiedInclusion {
-  readonly txId: TxId
-  /** 32 bytes; zero: no claims. */
-  readonly claimsDigest: Uint8Array
+export interface CoseReceipt {
+  readonly sign1: CoseSign1
+  /** At least one. */
+  readonly proofs: readonly InclusionProof[]
 }
 
-export type CoseReceiptVerification =
-  | {
-      readonly ok: true
-      /** 32 bytes. */
-      readonly root: Uint8Array
-      /** Of the signature transaction. */
-      readonly signatureTxId: TxId
-      /** At least one; all lead to the same root. */
-      readonly inclusions: readonly VerifiedInclusion[]
-    }
-  | { readonly ok: false; readonly reason: string }
-
-const no = (reason: string): CoseReceiptVerification => ({ ok: false, reason })
-
-function proofsOf(unprotectedHeader: CborMap): InclusionProof[] {
-  const vdp = unprotectedHeader.get(COSE_HEADERS.vdp)
+/** Reads a COSE receipt without judging it. @throws DecodeError */
+export function decodeCoseReceipt(bytes: Uint8Array): CoseReceipt {
+  if (bytes.length > COSE_RECEIPT_BYTES_MAX) throw new DecodeError(`COSE receipt of ${bytes.length} bytes`, 0)
+  const sign1 = parseSign1(bytes)
+  const vdp = sign1.unprotectedHeader.get(COSE_HEADERS.vdp)
   const proofs = vdp instanceof Map ? (vdp.get(INCLUSION_PROOFS) as unknown) : undefined
   if (!Array.isArray(proofs) || proofs.length === 0 || proofs.length > PROOFS_MAX) {
     throw new DecodeError('no inclusion proofs', 0)
   }
-  return (proofs as unknown[]).map((proof) => {
-    if (!(proof instanceof Uint8Array)) throw new DecodeError('inclusion proof is not a byte string', 0)
-    return decodeInclusionProof(proof)
-  })
+  return { sign1, proofs: (proofs as unknown[]).map(proofOf) }
 }
 
-function verify(
-  crypto: Crypto,
-  serviceKey: EcPublicKey,
-  bytes: Uint8Array,
-  claimsDigest: Uint8Array | undefined,
-): CoseReceiptVerification {
-  const sign1 = parseSign1(bytes)
-  const inclusions: VerifiedInclusion[] = []
-  let root: Uint8Array | undefined
-  for (const proof of proofsOf(sign1.unprotectedHeader)) {
-    if (claimsDigest !== undefined && !equalBytes(proof.claimsDigest, claimsDigest))
-      return no('the receipt is for other claims')
-    const txId = parseTxId(commitEvidenceTxId(proof.commitEvidence) ?? '')
-    if (txId === undefined) return no('commit evidence names no transaction')
-    const evidenceDigest = crypto.sha256(utf8(proof.commitEvidence))
-    const folded = foldProof(
-      crypto,
-      leafHash(crypto, proof.writeSetDigest, evidenceDigest, proof.claimsDigest),
-      proof.path,
-    )
-    if (root !== undefined && !equalBytes(root, folded.root)) return no('proofs lead to different roots')
-    root = folded.root
-    inclusions.push({ txId, claimsDigest: proof.claimsDigest })
-  }
-  if (root === undefined) return no('no inclusion proofs')
-  const checked = checkRootSignature(crypto, serviceKey, sign1, root)
-  return checked.ok ? { ok: true, root, signatureTxId: checked.txId, inclusions } : checked
-}
-
-/**
- * Verifies a COSE receipt with the key of the service certificate the caller trusts. Never throws on bad input.
- * @param claimsDigest when given (32 bytes), every proof must be for these claims.
- */
-export function verifyCoseReceipt(
-  crypto: Crypto,
-  serviceKey: EcPublicKey,
-  bytes: Uint8Array,
-  claimsDigest?: Uint8Array,
-): CoseReceiptVerification {
-  try {
-    return verify(crypto, serviceKey, bytes, claimsDigest)
-  } catch (error) {
-    if (error instanceof DecodeError) return no(`malformed: ${error.message}`)
-    throw error
-  }
+function proofOf(bytes: unknown): InclusionProof {
+  if (!(bytes instanceof Uint8Array)) throw new DecodeError('inclusion proof is not a byte string', 0)
+  return decodeInclusionProof(bytes)
 }

@@ -3,7 +3,7 @@
 // The rule to remember: it reveals the commit evidence, so it is built only for committed transactions.
 import { DecodeError, fromHex, toBase64, toHex } from '../codec/bytes.ts'
 import type { Crypto } from '../crypto/crypto.ts'
-import { decodeEntryHeader } from '../ledger/entry.ts'
+import { decodeEntryHeader, type EntryHeader } from '../ledger/entry.ts'
 import { leafHash, writeSetDigest } from '../ledger/leaf.ts'
 import type { SignatureContent } from '../ledger/signature.ts'
 import { deserialiseTree, type MerkleTree, proof as proofOf, type ProofStep } from '../merkle/tree.ts'
@@ -51,19 +51,36 @@ export interface ReceiptInput {
 const stepToJson = (step: ProofStep): ReceiptStep =>
   step.side === 'left' ? { left: toHex(step.hash) } : { right: toHex(step.hash) }
 
+/** What any receipt of a transaction shows: the parts of its leaf, and the way from there to a signed root. */
+export interface Inclusion {
+  readonly header: EntryHeader
+  /** 32 bytes. */
+  readonly writeSetDigest: Uint8Array
+  /** From the leaf to the root. */
+  readonly path: readonly ProofStep[]
+}
+
 /**
- * Builds the receipt of a transaction from a later signature. Undefined when that signature's tree does not hold the
- * transaction's leaf (signed before it, or flushed since).
+ * Finds a transaction under a signature. Undefined when that signature's tree does not hold the transaction's leaf (signed before it,
+ * or flushed since).
+ * @throws DecodeError when the entry or the serialised tree is malformed.
+ */
+export function inclusionOf(crypto: Crypto, { entryBytes, signature, tree }: ReceiptInput): Inclusion | undefined {
+  const header = decodeEntryHeader(entryBytes)
+  const signed = tree ?? deserialiseTree(crypto, signature.treeBytes)
+  const path = signed.size === signature.seqno ? proofOf(crypto, signed, header.seqno) : undefined
+  return path && { header, writeSetDigest: writeSetDigest(crypto, entryBytes), path }
+}
+
+/**
+ * Builds the receipt of a transaction from a later signature. Undefined where `inclusionOf` is.
  * @throws DecodeError when the entry or the serialised tree is malformed.
  */
 export function buildReceipt(crypto: Crypto, input: ReceiptInput): Receipt | undefined {
   const { signature } = input
-  const header = decodeEntryHeader(input.entryBytes)
-  const tree = input.tree ?? deserialiseTree(crypto, signature.treeBytes)
-  if (tree.size !== signature.seqno) return undefined
-  const steps = proofOf(crypto, tree, header.seqno)
-  if (steps === undefined) return undefined
-  const digest = writeSetDigest(crypto, input.entryBytes)
+  const inclusion = inclusionOf(crypto, input)
+  if (inclusion === undefined) return undefined
+  const { header, writeSetDigest: digest, path } = inclusion
   const claims = header.claimsDigest
   const leaf =
     input.commitEvidence === undefined
@@ -79,7 +96,7 @@ export function buildReceipt(crypto: Crypto, input: ReceiptInput): Receipt | und
     cert: signature.nodeCertPem,
     ...leaf,
     node_id: signature.nodeId,
-    proof: steps.map(stepToJson),
+    proof: path.map(stepToJson),
     ...(input.serviceEndorsements === undefined ? {} : { service_endorsements: input.serviceEndorsements }),
     signature: toBase64(signature.signatureDer),
   }

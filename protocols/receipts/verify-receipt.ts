@@ -1,5 +1,5 @@
-// Verification of a JSON receipt with nothing but the service certificate (CCF facts §5.1). No network, no clock: the
-// caller may state a time. Runs in browsers.
+// Verification of a JSON receipt with nothing but the service certificate (CCF facts §5.1), and for earlier identities of the service their
+// endorsements. A pure function: no network, no clock; it runs in browsers.
 // The rule to remember: the fold's last step gives the root's preimage, so the node's signature over the root digest is
 // checked as an ordinary ECDSA-SHA256 signature; only an empty proof needs the digest variant.
 import { concat, DecodeError, equalBytes, fromBase64, fromHex, utf8 } from '../codec/bytes.ts'
@@ -11,22 +11,13 @@ import {
   verifyIssuedBy,
   verifySignedBy,
 } from '../crypto/certificate.ts'
-import type { Crypto } from '../crypto/crypto.ts'
+import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { type NodeId, nodeId, parseTxId, type TxId } from '../ids.ts'
 import { leafHash } from '../ledger/leaf.ts'
 import { foldProof } from '../merkle/tree.ts'
+import { findEndorsed, parseEndorsements, requireInEpoch } from './endorsements.ts'
 import { commitEvidenceTxId, parseReceipt, proofSteps, type Receipt } from './receipt.ts'
-
-export interface ReceiptTrust {
-  /** PEM of the service identity the verifier trusts. */
-  readonly serviceCertificate: string
-  /** The claims themselves: their SHA-256 must be the claims digest of the transaction. */
-  readonly claims?: Uint8Array
-  /** 32 bytes the claims digest must equal. */
-  readonly claimsDigest?: Uint8Array
-  /** When given, node and service certificate must be valid at this time (Unix seconds). A receipt does not expire by itself. */
-  readonly nowSeconds?: number
-}
+import { expectedClaims, type ReceiptTrust, Refused } from './trust.ts'
 
 export type ReceiptVerification =
   | {
@@ -48,18 +39,6 @@ interface Leaf {
   readonly hash: Uint8Array
   readonly txId: TxId | undefined
   readonly claimsDigest: Uint8Array | undefined
-}
-
-/** Thrown inside this file only; its message becomes the reason. */
-class Refused extends Error {}
-
-function expectedClaims(crypto: Crypto, trust: ReceiptTrust): Uint8Array | undefined {
-  const { claims, claimsDigest } = trust
-  if (claims === undefined) return claimsDigest
-  const digest = crypto.sha256(claims)
-  if (claimsDigest !== undefined && !equalBytes(digest, claimsDigest))
-    throw new Refused('claims and claims digest given differ')
-  return digest
 }
 
 function leafOf(crypto: Crypto, receipt: Receipt, trust: ReceiptTrust): Leaf {
@@ -99,6 +78,26 @@ function checkChain(crypto: Crypto, node: EcCertificate, receipt: Receipt, servi
   })
 }
 
+/**
+ * The node certificate must be signed by an earlier service that the endorsements lead to, and the transaction be of its epoch. Only the
+ * key of that service is known, not its certificate, so issuer names are not compared.
+ */
+function checkEndorsed(
+  crypto: Crypto,
+  node: EcCertificate,
+  service: EcCertificate,
+  txId: TxId | undefined,
+  given: readonly string[],
+): void {
+  const endorsements = parseEndorsements(crypto, given)
+  const signedBy = (key: EcPublicKey): boolean => verifySignedBy(crypto, node, key)
+  const endorsed = findEndorsed(crypto, service.publicKey, endorsements, signedBy)
+  if (node.hasUnknownCriticalExtension) throw new Refused('the node certificate has an unknown critical extension')
+  if (txId === undefined)
+    throw new Refused('a bare leaf names no transaction, so it is in no earlier epoch for certain')
+  requireInEpoch(txId, endorsed)
+}
+
 function checkDates(certificate: EcCertificate, what: string, nowSeconds: number): void {
   if (!isValidAt(certificate, nowSeconds)) throw new Refused(`the ${what} certificate is not valid at that time`)
 }
@@ -115,7 +114,10 @@ function verify(crypto: Crypto, receipt: Receipt, trust: ReceiptTrust): ReceiptV
       : crypto.verifyEcdsa(node.publicKey, 'sha256', concat(preimage.left, preimage.right), signature, 'der')
   if (!holds) throw new Refused('the signature over the root does not hold')
   if (nodeIdOf(crypto, node) !== receipt.node_id) throw new Refused('the certificate is not of the node named')
-  checkChain(crypto, node, receipt, service)
+  const { endorsements } = trust
+  // A receipt may be older than the recovery after it, so what it brings along may lead nowhere now.
+  if (endorsements === undefined || verifyIssuedBy(crypto, node, service)) checkChain(crypto, node, receipt, service)
+  else checkEndorsed(crypto, node, service, leaf.txId, endorsements)
   if (trust.nowSeconds !== undefined) {
     checkDates(node, 'node', trust.nowSeconds)
     checkDates(service, 'service', trust.nowSeconds)

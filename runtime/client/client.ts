@@ -75,7 +75,11 @@ export class Client {
       onBatch: (batch) => this.#onBatch(batch),
       onLost: (error) => this.#onLost(error),
     })
-    this.#actions = { committed: (txId) => this.#committed(txId), receipt: (txId) => this.#receipt(txId) }
+    this.#actions = {
+      committed: (txId) => this.#committed(txId),
+      receipt: (txId) => this.receipt(txId),
+      coseReceipt: (txId) => this.coseReceipt(txId),
+    }
     this.#keepAlive = setInterval(() => this.#session?.ping(), this.#settings.keepAliveMs)
     letProcessEnd(this.#keepAlive)
     bus.onStatus((status) => {
@@ -177,6 +181,16 @@ export class Client {
     const now = performance.now()
     this.#commits.wait(txId, now, now + timeoutMs, onCommitted)
     this.#startTicking()
+  }
+
+  /** The JSON receipt of a transaction, once it is committed. Verify it with `verifyReceipt`: it needs no network. Rejects with ConcordatError. */
+  async receipt(txId: TxId): Promise<Receipt> {
+    return (await this.#receipt(txId, '')) as Receipt
+  }
+
+  /** As `receipt`, in COSE (CCF facts §5.2): smaller, and signed by the service itself. Verify it with `verifyCoseReceipt`. */
+  async coseReceipt(txId: TxId): Promise<Uint8Array> {
+    return (await this.#receipt(txId, '&format=cose')) as Uint8Array
   }
 
   status(): ClientStatus {
@@ -302,12 +316,12 @@ export class Client {
     )
   }
 
-  async #receipt(txId: TxId): Promise<Receipt> {
+  async #receipt(txId: TxId, query: string): Promise<unknown> {
     const deadline = performance.now() + this.#settings.requestTimeoutMs
     await this.#committed(txId)
     while (true) {
-      const response = await this.request(`GET /app/receipt?transaction_id=${formatTxId(txId)}`)
-      if (response.status === 200) return response.body as Receipt
+      const response = await this.request(`GET /app/receipt?transaction_id=${formatTxId(txId)}${query}`)
+      if (response.status === 200) return response.body
       const { code = 'InternalError', message = `status ${response.status}` } = response.error ?? {}
       // 202 while the ledger is read; a node other than the one that spoke of the commit may still be behind.
       const mayCome = response.status === 202 || code === 'TransactionPendingOrUnknown'

@@ -1,10 +1,12 @@
-// What both builds of the client export besides `connect` and `verifyReceipt`.
+// What both builds of the client export besides `connect` and the verifiers of receipts.
 export { Client, type ClientStatus } from './client.ts'
 export { ConcordatError, type ClientErrorCode } from './errors.ts'
 export type { ClientIdentity } from './identity.ts'
 export type { ConnectOptions, RequestOptions } from './options.ts'
 export { Response } from './response.ts'
-export type { VerifyReceipt } from './receipts.ts'
+export type { VerifyCoseReceipt, VerifyReceipt } from './receipts.ts'
 export type { Receipt } from '../../protocols/receipts/receipt.ts'
-export type { ReceiptTrust, ReceiptVerification } from '../../protocols/receipts/verify-receipt.ts'
+export type { ReceiptTrust } from '../../protocols/receipts/trust.ts'
+export type { CoseReceiptVerification } from '../../protocols/receipts/verify-cose-receipt.ts'
+export type { ReceiptVerification } from '../../protocols/receipts/verify-receipt.ts'
 export { formatTxId, parseTxId, type TxId } from '../../protocols/ids.ts'

@@ -7,7 +7,7 @@ import type { Client } from './client.ts'
 import { connectOn } from './connect.ts'
 import type { ConnectOptions } from './options.ts'
 import type { Platform } from './platform.ts'
-import { receiptVerifier } from './receipts.ts'
+import { coseReceiptVerifier, receiptVerifier } from './receipts.ts'
 
 export * from './exports.ts'
 
@@ -27,3 +27,5 @@ const platform: Platform = {
 export const connect = (options: ConnectOptions): Promise<Client> => connectOn(platform, options)
 
 export const verifyReceipt = receiptVerifier(nativeCrypto)
+
+export const verifyCoseReceipt = coseReceiptVerifier(nativeCrypto)

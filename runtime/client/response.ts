@@ -10,6 +10,7 @@ import { ConcordatError } from './errors.ts'
 export interface ResponseActions {
   committed(txId: TxId): Promise<void>
   receipt(txId: TxId): Promise<Receipt>
+  coseReceipt(txId: TxId): Promise<Uint8Array>
 }
 
 export class Response {
@@ -67,9 +68,14 @@ export class Response {
 
   /** The transaction's receipt, once it is committed. Verify it with `verifyReceipt`: it needs no network. */
   receipt(): Promise<Receipt> {
-    if (this.transaction !== undefined) return this.#actions.receipt(this.transaction)
-    return Promise.reject(
-      new ConcordatError('TransactionNotFound', 'the response has no transaction id', { status: this.status }),
-    )
+    return this.transaction === undefined ? noTransaction(this.status) : this.#actions.receipt(this.transaction)
+  }
+
+  /** The same in COSE: bytes to be verified with `verifyCoseReceipt`, or by anything that knows CCF's profile. */
+  coseReceipt(): Promise<Uint8Array> {
+    return this.transaction === undefined ? noTransaction(this.status) : this.#actions.coseReceipt(this.transaction)
   }
 }
+
+const noTransaction = (status: number): Promise<never> =>
+  Promise.reject(new ConcordatError('TransactionNotFound', 'the response has no transaction id', { status }))

@@ -1,17 +1,19 @@
 // Goal: a service of three real processes does its main job on both brokers: sealed requests, commit, receipts that verify offline, and the
 // public endpoints in clear for any NATS client, in JavaScript or not. Application endpoints are never served in clear.
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { connect as connectNatsClient, createInbox, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../protocols/codec/bytes.ts'
-import { verifyReceipt, type Client } from '../../runtime/client/index.ts'
+import { verifyCoseReceipt, verifyReceipt, type Client } from '../../runtime/client/index.ts'
 import type { LocalService } from '../../runtime/local-service.ts'
 import { statementBytes } from '../../runtime/samples/statement.ts'
 import { connectClient, startTestService, until, untilPrimary, type TestService } from '../support/local-service.ts'
 import { startNatsServer, type TestServer } from '../support/nats-server.ts'
 import { ensurePythonPackages } from '../support/python.ts'
+import { concordat } from '../unit/cli/harness.ts'
 
 const PYTHON_CLIENT = fileURLToPath(new URL('../interop/clients/rpc.py', import.meta.url))
 const PYTHON_TIMEOUT_MS = 300_000
@@ -74,7 +76,35 @@ describe.each([
     expect(verified).toMatchObject({ ok: true, txId: response.transaction })
     const other = { ...statement, payload: 'another statement' }
     expect(verifyReceipt(receipt, { serviceCertificate, claims: statementBytes(other) })).toMatchObject({ ok: false })
+    const cose = await response.coseReceipt()
+    const proven = verifyCoseReceipt(cose, { serviceCertificate, claims: statementBytes(statement) })
+    expect(proven).toMatchObject({ ok: true, inclusions: [{ txId: response.transaction }] })
+    expect(verifyCoseReceipt(cose, { serviceCertificate, claims: statementBytes(other) })).toMatchObject({ ok: false })
+    const odd = await client.request(`GET /app/receipt?transaction_id=${response.txId}&format=xml`)
+    expect(odd).toMatchObject({ status: 400, error: { code: 'InvalidQueryParameterValue' } })
     expect((await client.request('POST /statements', other)).status).toBe(409)
+  })
+
+  it('gives both kinds of receipt to the command line, also of signature transactions', async () => {
+    const written = await client.request('POST /log/private', { id: 90, msg: 'ninety' }, { wait: 'committed' })
+    const committed = await client.request('GET /app/commit')
+    const signature = (committed.body as { readonly transaction_id: string }).transaction_id
+    // The service key signs a signature transaction under the next one.
+    await client.request('POST /log/private', { id: 91, msg: 'ninety-one' }, { wait: 'committed' })
+    const data = service.directory
+    const certificate = join(data, 'service_cert.pem')
+    const reach = ['--servers', service.servers, '--service', 'test', '--service-cert', certificate]
+    for (const txId of [written.txId!, signature]) {
+      for (const kind of [[], ['--cose']]) {
+        const file = join(data, 'a.receipt')
+        const got = await concordat('receipt', 'get', txId, ...kind, ...reach, '--out', file)
+        expect(got).toMatchObject({ code: 0, stdout: '' })
+        const checked = await concordat('receipt', 'verify', file, '--service-cert', certificate, '--json')
+        expect(checked.code).toBe(0)
+        const isBareLeaf = txId === signature && kind.length === 0
+        expect(JSON.parse(checked.stdout)).toMatchObject({ ok: true, ...(!isBareLeaf && { txId }) })
+      }
+    }
   })
 
   it('is written and read through a backup as through the primary', async () => {

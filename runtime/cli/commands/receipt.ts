@@ -1,66 +1,182 @@
-// `concordat receipt verify`: checks a receipt with nothing but the service certificate. No network, no node, no clock.
-// Not the rules (protocols/receipts/verify-receipt.ts). The rule to remember: a receipt proves what its claims digest says and no more;
-// with --claims the claims themselves are checked against it.
+// `concordat receipt`: `get` asks a running service, `verify` checks with nothing but the service certificate: no network, no node, no clock.
+// Not the rules (protocols/receipts). The rule to remember: a receipt proves what its claims digest says and no more; with --claims the claims
+// themselves are checked against it.
+import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { DecodeError, toHex } from '../../../protocols/codec/bytes.ts'
+import { DecodeError, fromHex, toHex } from '../../../protocols/codec/bytes.ts'
 import { parseCertificate } from '../../../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { UsageError } from '../../../protocols/errors.ts'
-import { formatTxId } from '../../../protocols/ids.ts'
+import { formatTxId, parseTxId, type TxId } from '../../../protocols/ids.ts'
+import { parseEndorsements } from '../../../protocols/receipts/endorsements.ts'
+import type { ReceiptTrust } from '../../../protocols/receipts/trust.ts'
+import { verifyCoseReceipt } from '../../../protocols/receipts/verify-cose-receipt.ts'
 import { verifyReceipt } from '../../../protocols/receipts/verify-receipt.ts'
-import { readInput, readJsonInput, readTextInput } from '../input.ts'
-import { printJson, printLine } from '../../terminal/output.ts'
+import { addConnectionOptions, type ConnectionOptions, withClient } from '../connection.ts'
+import { parseJson, readInput, readJsonInput, readTextInput, reasonOf } from '../input.ts'
+import { note, printJson, printLine } from '../../terminal/output.ts'
 
 const EXIT_PROBLEM = 1
+/** First byte of a COSE_Sign1: its tag. No JSON begins so. */
+const COSE_SIGN1 = 0xd2
+
+const VERIFY_HELP = `
+Both kinds of receipt are known by their first byte. Dates of certificates are not looked at: a receipt is evidence of what was.
+Receipts of an identity the service had before a recovery need --endorsements, as written by concordat receipt make.
+Exit code 1: the receipt is refused; the reason is one line.
+`
 
 interface VerifyOptions {
   readonly serviceCert: string
   readonly claims?: string
+  readonly claimsDigest?: Uint8Array
+  readonly endorsements?: string
   readonly json?: boolean
 }
 
+interface GetOptions extends ConnectionOptions {
+  readonly cose?: boolean
+  readonly out?: string
+}
+
 export function register(program: Command): void {
-  program
-    .command('receipt')
-    .description('examine receipts, offline')
+  const receipt = program.command('receipt').description('get receipts, and check them offline')
+  addConnectionOptions(
+    receipt
+      .command('get')
+      .description('ask a running service for the receipt of a committed transaction')
+      .argument('<txid>', '<view>.<seqno>', txIdArgument)
+      .option('--cose', 'COSE instead of JSON')
+      .option('--out <file>', 'write it there instead of stdout')
+      .action(get),
+  )
+  receipt
     .command('verify')
     .description('prove that a transaction is in the ledger of a service')
-    .argument('<file>', 'the receipt (JSON), - for stdin')
+    .argument('<file>', 'the receipt, JSON or COSE; - for stdin')
     .requiredOption('--service-cert <file>', 'PEM of the service you trust')
     .option('--claims <file>', 'the claims: their SHA-256 must be the claims digest of the transaction')
+    .option('--claims-digest <hex>', 'the claims digest itself', digestOption)
+    .option('--endorsements <file>', 'of earlier identities of the service: JSON, newest first')
     .option('--json', 'print one JSON object')
+    .addHelpText('after', VERIFY_HELP)
     .action(verify)
 }
 
-async function verify(file: string, options: VerifyOptions): Promise<void> {
-  const receipt = await readJsonInput(file, 'receipt')
-  const serviceCertificate = await readTextInput(options.serviceCert, 'service certificate')
-  requireCertificate(serviceCertificate, options.serviceCert)
-  const claims = options.claims === undefined ? undefined : await readInput(options.claims, 'claims')
-  const trust = { serviceCertificate, ...(claims !== undefined && { claims }) }
-  const result = verifyReceipt(nativeCrypto, receipt, trust)
-  if (!result.ok) {
-    process.exitCode = EXIT_PROBLEM
-    if (options.json) printJson(result)
-    else printLine(`REFUSED: ${result.reason}`)
-    return
-  }
-  const txId = result.txId === undefined ? undefined : formatTxId(result.txId)
-  const claimsDigest = result.claimsDigest === undefined ? undefined : toHex(result.claimsDigest)
-  const { nodeId } = result
-  const root = toHex(result.root)
-  if (options.json) return printJson({ ok: true, txId, nodeId, root, leaf: toHex(result.leaf), claimsDigest })
-  printLine(`verified: transaction ${txId ?? '(not named)'} is in the ledger of the service`)
-  printLine(`claims digest ${claimsDigest ?? 'none'}${claims === undefined ? '' : ', that of the claims given'}`)
-  printLine(`root ${root}, signed by node ${nodeId}`)
+/** @throws UsageError */
+function txIdArgument(text: string): TxId {
+  const txId = parseTxId(text)
+  if (txId === undefined) throw new UsageError(`${JSON.stringify(text)} is not a transaction id: <view>.<seqno>`)
+  return txId
 }
 
-/** A wrong certificate file is a mistake of the user, not of the receipt. @throws UsageError */
-function requireCertificate(pem: string, file: string): void {
+/** @throws UsageError */
+function digestOption(text: string): Uint8Array {
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) throw new UsageError('--claims-digest is 64 hex digits')
+  return fromHex(text)
+}
+
+/** @throws UsageError when the file cannot be written. */
+async function writeReceipt(receipt: Uint8Array | object, out: string | undefined): Promise<void> {
+  const content = receipt instanceof Uint8Array ? receipt : `${JSON.stringify(receipt, undefined, 2)}\n`
+  if (out === undefined) return void process.stdout.write(content)
   try {
-    parseCertificate(pem)
+    await writeFile(out, content)
+  } catch (error) {
+    throw new UsageError(`cannot write ${out}: ${reasonOf(error)}`)
+  }
+  note(`receipt written to ${out}`)
+}
+
+async function get(txId: TxId, options: GetOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const receipt = options.cose === true ? await client.coseReceipt(txId) : await client.receipt(txId)
+    await writeReceipt(receipt, options.out)
+  })
+}
+
+/** @throws UsageError for what the user got wrong besides the receipt. */
+async function trustFrom(options: VerifyOptions): Promise<ReceiptTrust> {
+  const serviceCertificate = await readTextInput(options.serviceCert, 'service certificate')
+  asUsage(`${options.serviceCert} is not a certificate`, () => parseCertificate(serviceCertificate))
+  const claims = options.claims === undefined ? undefined : await readInput(options.claims, 'claims')
+  const { claimsDigest, endorsements: file } = options
+  const endorsements = file === undefined ? undefined : await readJsonInput(file, 'endorsements')
+  if (file !== undefined) asUsage(`${file} holds no endorsements`, () => parseEndorsements(nativeCrypto, endorsements))
+  return {
+    serviceCertificate,
+    ...(claims !== undefined && { claims }),
+    ...(claimsDigest !== undefined && { claimsDigest }),
+    ...(endorsements !== undefined && { endorsements: endorsements as readonly string[] }),
+  }
+}
+
+/** A malformed file beside the receipt is a mistake of the user, not of the receipt. @throws UsageError */
+function asUsage(what: string, parse: () => unknown): void {
+  try {
+    parse()
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new UsageError(`${file} is not a certificate: ${error.message}`)
+    throw new UsageError(`${what}: ${error.message}`)
+  }
+}
+
+async function verify(file: string, options: VerifyOptions): Promise<void> {
+  const bytes = await readInput(file, 'receipt')
+  const trust = await trustFrom(options)
+  const outcome =
+    bytes[0] === COSE_SIGN1
+      ? coseOutcome(bytes, trust)
+      : jsonOutcome(parseJson(new TextDecoder().decode(bytes), `receipt ${file}`), trust)
+  if (!outcome.ok) process.exitCode = EXIT_PROBLEM
+  if (options.json) return printJson(outcome)
+  if (!outcome.ok) return printLine(`REFUSED: ${outcome.reason}`)
+  const { txId, claimsDigest, root, signedBy } = outcome
+  printLine(`verified: transaction ${txId ?? '(not named)'} is in the ledger of the service`)
+  const isGiven = trust.claims !== undefined || trust.claimsDigest !== undefined
+  printLine(`claims digest ${claimsDigest ?? 'none'}${isGiven ? ', that of the claims given' : ''}`)
+  printLine(`root ${root}, signed by ${signedBy}`)
+}
+
+type Outcome =
+  | { readonly ok: false; readonly reason: string }
+  | {
+      readonly ok: true
+      readonly txId: string | undefined
+      readonly claimsDigest: string | undefined
+      readonly root: string
+      readonly signedBy: string
+      readonly nodeId?: string
+      readonly leaf?: string
+      readonly signatureTxId?: string
+    }
+
+function jsonOutcome(receipt: unknown, trust: ReceiptTrust): Outcome {
+  const result = verifyReceipt(nativeCrypto, receipt, trust)
+  if (!result.ok) return result
+  const { txId, nodeId, root, leaf, claimsDigest } = result
+  return {
+    ok: true,
+    txId: txId && formatTxId(txId),
+    claimsDigest: claimsDigest && toHex(claimsDigest),
+    root: toHex(root),
+    signedBy: `node ${nodeId}`,
+    nodeId,
+    leaf: toHex(leaf),
+  }
+}
+
+function coseOutcome(bytes: Uint8Array, trust: ReceiptTrust): Outcome {
+  const result = verifyCoseReceipt(nativeCrypto, bytes, trust)
+  if (!result.ok) return result
+  const { inclusions, root, signatureTxId } = result
+  const signature = formatTxId(signatureTxId)
+  return {
+    ok: true,
+    txId: inclusions.map(({ txId }) => formatTxId(txId)).join(', '),
+    claimsDigest: inclusions.map(({ claimsDigest }) => toHex(claimsDigest)).join(', '),
+    root: toHex(root),
+    signedBy: `the service at ${signature}`,
+    signatureTxId: signature,
   }
 }

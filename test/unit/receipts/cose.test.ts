@@ -29,13 +29,14 @@ import {
   decodeInclusionProof,
   encodeInclusionProof,
   type InclusionProof,
-  verifyCoseReceipt,
 } from '../../../protocols/receipts/cose-receipt.ts'
+import { verifyCoseReceipt } from '../../../protocols/receipts/verify-cose-receipt.ts'
 import { acme, allLedgers, entriesOf, expired } from '../ledger/golden.ts'
 
 // A bare RegExp inside toMatchObject matches anything.
 const matching = (pattern: RegExp): string => expect.stringMatching(pattern) as string
 const serviceKey = parseEcCertificate(crypto, acme.serviceCertificatePem!).publicKey
+const acmeTrust = { serviceCertificate: acme.serviceCertificatePem! }
 const signaturesOf = (ledger: typeof acme) =>
   entriesOf(ledger).flatMap((slice) => {
     const signature = parseSignature(decodeEntry(slice.bytes))
@@ -201,7 +202,7 @@ describe('COSE receipts', () => {
 
   test('verify under the service key, one proof or several', () => {
     const receipt = buildCoseReceipt(signature.coseSign1, [proofOf(6), proofOf(7)])
-    expect(verifyCoseReceipt(crypto, serviceKey, receipt)).toEqual({
+    expect(verifyCoseReceipt(crypto, receipt, acmeTrust)).toEqual({
       ok: true,
       root: signature.root,
       signatureTxId: { view: 2, seqno: 8 },
@@ -210,8 +211,10 @@ describe('COSE receipts', () => {
         { txId: { view: 2, seqno: 7 }, claimsDigest: new Uint8Array(32) },
       ],
     })
-    expect(verifyCoseReceipt(crypto, serviceKey, receipt, new Uint8Array(32))).toMatchObject({ ok: true })
-    expect(verifyCoseReceipt(crypto, serviceKey, receipt, crypto.sha256(new Uint8Array(1)))).toMatchObject({
+    expect(verifyCoseReceipt(crypto, receipt, { ...acmeTrust, claimsDigest: new Uint8Array(32) })).toMatchObject({
+      ok: true,
+    })
+    expect(verifyCoseReceipt(crypto, receipt, { ...acmeTrust, claims: new Uint8Array(1) })).toMatchObject({
       ok: false,
       reason: matching(/other claims/),
     })
@@ -237,20 +240,20 @@ describe('COSE receipts', () => {
 
   test('a proof for another leaf, no proof, proofs that disagree, another service', () => {
     const wrong = { ...proofOf(6), path: proofOf(7).path }
-    expect(verifyCoseReceipt(crypto, serviceKey, buildCoseReceipt(signature.coseSign1, [wrong]))).toMatchObject({
+    expect(verifyCoseReceipt(crypto, buildCoseReceipt(signature.coseSign1, [wrong]), acmeTrust)).toMatchObject({
       ok: false,
       reason: matching(/does not hold/),
     })
     expect(
-      verifyCoseReceipt(crypto, serviceKey, buildCoseReceipt(signature.coseSign1, [proofOf(6), wrong])),
+      verifyCoseReceipt(crypto, buildCoseReceipt(signature.coseSign1, [proofOf(6), wrong]), acmeTrust),
     ).toMatchObject({
       ok: false,
       reason: matching(/different roots/),
     })
-    expect(verifyCoseReceipt(crypto, serviceKey, buildCoseReceipt(signature.coseSign1, []))).toMatchObject({
+    expect(verifyCoseReceipt(crypto, buildCoseReceipt(signature.coseSign1, []), acmeTrust)).toMatchObject({
       ok: false,
     })
-    expect(verifyCoseReceipt(crypto, serviceKey, signature.coseSign1)).toMatchObject({
+    expect(verifyCoseReceipt(crypto, signature.coseSign1, acmeTrust)).toMatchObject({
       ok: false,
       reason: matching(/no inclusion proofs/),
     })
@@ -258,8 +261,8 @@ describe('COSE receipts', () => {
       map.name.endsWith('service.info'),
     )!
     const pem = (JSON.parse(new TextDecoder().decode(cert.writes[0]!.value)) as { cert: string }).cert
-    const otherKey = parseEcCertificate(crypto, pem).publicKey
-    expect(verifyCoseReceipt(crypto, otherKey, buildCoseReceipt(signature.coseSign1, [proofOf(7)]))).toMatchObject({
+    const other = { serviceCertificate: pem }
+    expect(verifyCoseReceipt(crypto, buildCoseReceipt(signature.coseSign1, [proofOf(7)]), other)).toMatchObject({
       ok: false,
     })
   })
@@ -269,7 +272,7 @@ describe('COSE receipts', () => {
     for (let at = 0; at < receipt.length; at++) {
       const mutated = receipt.slice()
       mutated[at]! ^= 1 << (at % 8)
-      expect(verifyCoseReceipt(crypto, serviceKey, mutated)).toMatchObject({ ok: false })
+      expect(verifyCoseReceipt(crypto, mutated, acmeTrust)).toMatchObject({ ok: false })
     }
   })
 })
