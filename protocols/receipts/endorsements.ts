@@ -15,6 +15,8 @@ import {
 } from '../crypto/cose.ts'
 import type { Crypto, EcCurve, EcPublicKey } from '../crypto/crypto.ts'
 import { formatTxId, parseTxId, type TxId } from '../ids.ts'
+import { decodeJsonObject, INTERNAL_TABLES, singleValue } from '../ledger/tables.ts'
+import { mapWrites, type WriteSet } from '../ledger/write-set.ts'
 import { Refused } from './trust.ts'
 
 /** Recoveries of one service, and doubled records, that a verifier follows. */
@@ -91,6 +93,15 @@ export function decodeEndorsement(crypto: Crypto, bytes: Uint8Array): Endorsemen
   return { sign1, key, begin, end: hasEnd ? txIdField(ccf, EPOCH.end) : undefined }
 }
 
+/** The endorsement (base64) that a transaction records; undefined when it records none. @throws DecodeError when malformed. */
+export function recordedEndorsement(writes: WriteSet): string | undefined {
+  const value = singleValue(mapWrites(writes, INTERNAL_TABLES.previousServiceIdentityEndorsement))
+  if (value === undefined) return undefined
+  const { endorsement } = decodeJsonObject(value)
+  if (typeof endorsement !== 'string') throw new DecodeError('endorsement record: bad endorsement', 0)
+  return endorsement
+}
+
 /** True when `key` signed it. */
 const isSignedBy = (crypto: Crypto, { sign1 }: Endorsement, key: EcPublicKey): boolean =>
   sign1.payload !== undefined && verifySign1(crypto, key, sign1, sign1.payload)
@@ -149,9 +160,19 @@ export function findEndorsed(
   throw new Refused('no endorsement leads to the service that signed')
 }
 
-/** @throws Refused unless an earlier service spoke for that transaction. */
+/** Whether an earlier service signed at that transaction id. @throws Refused */
 export function requireInEpoch(txId: TxId, { begin, end }: EndorsedService): void {
   if (isWithin(txId, begin, end)) return
   const epoch = `${formatTxId(begin)} to ${formatTxId(end)}`
   throw new Refused(`transaction ${formatTxId(txId)} is outside the epoch of the service that signed, ${epoch}`)
+}
+
+/**
+ * Whether receipts of that transaction are an earlier service's to sign: those of its epoch, and of the signature transaction with which the
+ * epoch before ended, since only the signature after it covers that one. @throws Refused
+ */
+export function requireCovered(txId: TxId, service: EndorsedService): void {
+  const { begin } = service
+  const endedTheEpochBefore = txId.seqno === begin.seqno - 1 && txId.view < begin.view
+  if (!endedTheEpochBefore) requireInEpoch(txId, service)
 }

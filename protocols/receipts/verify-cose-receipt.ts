@@ -9,7 +9,13 @@ import { parseTxId, type TxId } from '../ids.ts'
 import { leafHash } from '../ledger/leaf.ts'
 import { foldProof } from '../merkle/tree.ts'
 import { decodeCoseReceipt, type InclusionProof } from './cose-receipt.ts'
-import { type EndorsedService, findEndorsed, parseEndorsements, requireInEpoch } from './endorsements.ts'
+import {
+  type EndorsedService,
+  findEndorsed,
+  parseEndorsements,
+  requireCovered,
+  requireInEpoch,
+} from './endorsements.ts'
 import { commitEvidenceTxId } from './receipt.ts'
 import { expectedClaims, type ReceiptTrust, Refused } from './trust.ts'
 
@@ -68,7 +74,8 @@ function verify(crypto: Crypto, bytes: Uint8Array, trust: ReceiptTrust): CoseRec
   if (!checked.ok) return checked
   const inclusions = followed.map(({ inclusion }) => inclusion)
   if (endorsed !== undefined) {
-    for (const txId of [checked.txId, ...inclusions.map((inclusion) => inclusion.txId)]) requireInEpoch(txId, endorsed)
+    requireInEpoch(checked.txId, endorsed)
+    for (const { txId } of inclusions) requireCovered(txId, endorsed)
   }
   return { ok: true, root, signatureTxId: checked.txId, inclusions }
 }

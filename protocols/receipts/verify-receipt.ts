@@ -15,7 +15,7 @@ import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { type NodeId, nodeId, parseTxId, type TxId } from '../ids.ts'
 import { leafHash } from '../ledger/leaf.ts'
 import { foldProof } from '../merkle/tree.ts'
-import { findEndorsed, parseEndorsements, requireInEpoch } from './endorsements.ts'
+import { findEndorsed, parseEndorsements, requireCovered } from './endorsements.ts'
 import { commitEvidenceTxId, parseReceipt, proofSteps, type Receipt } from './receipt.ts'
 import { expectedClaims, type ReceiptTrust, Refused } from './trust.ts'
 
@@ -95,7 +95,7 @@ function checkEndorsed(
   if (node.hasUnknownCriticalExtension) throw new Refused('the node certificate has an unknown critical extension')
   if (txId === undefined)
     throw new Refused('a bare leaf names no transaction, so it is in no earlier epoch for certain')
-  requireInEpoch(txId, endorsed)
+  requireCovered(txId, endorsed)
 }
 
 function checkDates(certificate: EcCertificate, what: string, nowSeconds: number): void {

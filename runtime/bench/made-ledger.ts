@@ -1,10 +1,16 @@
 // Makes ledgers with keys of our own, for the bench and for tests: a genesis, private and public transactions, signature transactions,
 // and on request a recovery under a new service identity. Deterministic: all keys come from seeds,
 // and noble's signatures are those of RFC 6979.
-import { concat, toHex, utf8 } from '../../protocols/codec/bytes.ts'
+import { concat, toBase64, toHex, utf8 } from '../../protocols/codec/bytes.ts'
 import { formatPem } from '../../protocols/codec/pem.ts'
 import { parseCertificate, nodeIdOf } from '../../protocols/crypto/certificate.ts'
-import { assembleRootSignature, coseAlgorithm, rootToBeSigned, serviceKeyId } from '../../protocols/crypto/cose.ts'
+import {
+  assembleRootSignature,
+  coseAlgorithm,
+  encodeSign1,
+  rootToBeSigned,
+  serviceKeyId,
+} from '../../protocols/crypto/cose.ts'
 import { issueCertificate } from '../../protocols/crypto/issue.ts'
 import { type EcKeyPair, ecKeyPairFromSeed, nobleCrypto as crypto } from '../../protocols/crypto/noble.ts'
 import { seqno, view } from '../../protocols/ids.ts'
@@ -13,6 +19,7 @@ import { commitEvidenceDigest, commitSecret, entryLeaf } from '../../protocols/l
 import { signatureWrites } from '../../protocols/ledger/signature.ts'
 import { encodeJson, GOV_TABLES, INTERNAL_TABLES, singleWrite } from '../../protocols/ledger/tables.ts'
 import type { MapWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
+import { type EndorsementToSign, endorsementToBeSigned } from '../../protocols/receipts/endorsements.ts'
 import { append, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../../protocols/merkle/tree.ts'
 
 const validity = { notBeforeSeconds: 1_700_000_000, notAfterSeconds: 1_800_000_000, signatureHash: 'sha384' as const }
@@ -40,6 +47,14 @@ export function makeNode(name: string, service: Identity): Identity {
   return { ...pair, pem: endorse(service, pair.spki, 'CN=CCF Node', false) }
 }
 
+/** The COSE endorsement of a service key by a newer one (CCF facts §4.5); of itself when there is no `end`. */
+export function endorseEpoch(issuer: Identity, epoch: Omit<EndorsementToSign, 'curve' | 'iatSeconds'>): Uint8Array {
+  const fields = { ...epoch, curve: 'P-384' as const, iatSeconds: 1_750_000_000 }
+  const { protectedHeader, toBeSigned } = endorsementToBeSigned(fields)
+  const signature = crypto.signEcdsa(issuer.pkcs8, coseAlgorithm('P-384').hash, toBeSigned, 'raw')
+  return encodeSign1(protectedHeader, new Map(), epoch.spki, signature)
+}
+
 const write = (name: string, key: string, value: Uint8Array): MapWrites => ({
   name,
   writes: [{ key: utf8(key), value }],
@@ -53,6 +68,8 @@ export class LedgerWriter {
   readonly secret = new Uint8Array(32).fill(5)
   readonly entries: Uint8Array[] = []
   tree: MerkleTree = emptyTree
+  #begin = { view: view(2), seqno: seqno(1) }
+  #previous: Omit<EndorsementToSign, 'curve' | 'iatSeconds'> | undefined
 
   constructor(name: string) {
     this.service = makeService(name)
@@ -131,11 +148,24 @@ export class LedgerWriter {
 
   /** Disaster recovery under a new identity (CCF facts §16), continuing from `lastRoot`. */
   recover(name: string, lastRoot: Uint8Array): this {
+    const end = { txId: { view: view(this.view), seqno: seqno(this.entries.length) }, root: lastRoot }
+    this.#previous = { spki: this.service.spki, begin: this.#begin, end }
+    this.#begin = { view: view(this.view + 2), seqno: this.nextSeqno }
     this.service = makeService(name)
     this.node = makeNode(name, this.service)
     this.view += 2
     return this.begin('Recovering', [
       singleWrite(INTERNAL_TABLES.previousServiceLastSignedRoot, encodeJson(toHex(lastRoot))),
+    ])
+  }
+
+  /** Opens the service, endorsing the one before it; the first service endorses itself. */
+  open(): this {
+    const endorsement = endorseEpoch(this.service, this.#previous ?? { spki: this.service.spki, begin: this.#begin })
+    const record = { endorsement: toBase64(endorsement), endorsing_key: toBase64(this.service.spki) }
+    return this.add([
+      singleWrite(GOV_TABLES.serviceInfo, encodeJson({ cert: this.service.pem, status: 'Open' })),
+      singleWrite(INTERNAL_TABLES.previousServiceIdentityEndorsement, encodeJson(record)),
     ])
   }
 }

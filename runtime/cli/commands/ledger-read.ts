@@ -9,12 +9,10 @@ import { UsageError } from '../../../protocols/errors.ts'
 import { realFiles } from '../../../store/ledger/real-files.ts'
 import { chunkRow, type LedgerChunk } from '../../ledger-tools/chunk-row.ts'
 import { readEntries, type StreamEnd } from '../../ledger-tools/entry-stream.ts'
-import type { LedgerSecret } from '../../../protocols/secrets/ledger-secrets.ts'
-import { parseLedgerSecrets } from '../../ledger-tools/ledger-secrets.ts'
 import { jsonLine, SHOWN_CHARS_MAX } from '../../ledger-tools/printable.ts'
 import { reportJson, reportLines, reportTransaction, type Wanted } from '../../ledger-tools/transaction-report.ts'
 import { note, printLine } from '../../terminal/output.ts'
-import { readInput } from '../input.ts'
+import { gather, readSecrets } from '../secret-files.ts'
 
 /** Entries between two looks at whether anybody still reads what is printed. */
 const BREATHE_EVERY = 256
@@ -67,8 +65,6 @@ export function registerRead(ledger: Command, ledgerDirectory: (given: string) =
     .action(async (given: string, options: ReadOptions) => read(ledgerDirectory(given), options))
 }
 
-const gather = (file: string, before: readonly string[] = []): readonly string[] => [...before, file]
-
 /** @throws UsageError */
 function seqnoOption(text: string): number {
   const seqno = /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : NaN
@@ -92,22 +88,6 @@ function keyOption(text: string): Uint8Array {
     if (error instanceof DecodeError) throw new UsageError('--key: 0x must be followed by pairs of hex digits')
     throw error
   }
-}
-
-/** @throws UsageError, which never holds anything of a file's content. */
-async function readSecrets(paths: readonly string[]): Promise<readonly LedgerSecret[]> {
-  const secrets: LedgerSecret[] = []
-  for (const path of paths) {
-    const parsed = parseLedgerSecrets(await readInput(path, 'ledger secret'))
-    if (parsed === undefined)
-      throw new UsageError(`ledger secret ${path}: neither 32 bytes, nor 64 hex digits, nor JSON {"version": "hex"}`)
-    for (const secret of parsed) {
-      if (secrets.some(({ version }) => version === secret.version))
-        throw new UsageError(`ledger secret ${path}: there is one of version ${secret.version} already`)
-      secrets.push(secret)
-    }
-  }
-  return secrets
 }
 
 /** Lets the event loop turn, and waits for a slow reader: so memory stays flat and a closed pipe is noticed. */

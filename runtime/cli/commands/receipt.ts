@@ -1,4 +1,4 @@
-// `concordat receipt`: `get` asks a running service, `verify` checks with nothing but the service certificate: no network, no node, no clock.
+// `concordat receipt`: `get` asks a running service, `make` reads a ledger directory, `verify` checks with nothing but the service certificate: no network, no node, no clock.
 // Not the rules (protocols/receipts). The rule to remember: a receipt proves what its claims digest says and no more; with --claims the claims
 // themselves are checked against it.
 import { writeFile } from 'node:fs/promises'
@@ -14,11 +14,23 @@ import { verifyCoseReceipt } from '../../../protocols/receipts/verify-cose-recei
 import { verifyReceipt } from '../../../protocols/receipts/verify-receipt.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from '../connection.ts'
 import { parseJson, readInput, readJsonInput, readTextInput, reasonOf } from '../input.ts'
+import { gather, readSecrets } from '../secret-files.ts'
+import { chunkRow } from '../../ledger-tools/chunk-row.ts'
+import { makeReceipt, recordedEndorsements } from '../../ledger-tools/receipt-maker.ts'
 import { note, printJson, printLine } from '../../terminal/output.ts'
+import { Problem } from '../../terminal/problem.ts'
+import { realFiles } from '../../../store/ledger/real-files.ts'
 
 const EXIT_PROBLEM = 1
 /** First byte of a COSE_Sign1: its tag. No JSON begins so. */
 const COSE_SIGN1 = 0xd2
+
+const MAKE_HELP = `
+Reads the transaction and the first signature after it. Signature transactions and old entry types (0, 2, 3) get a bare leaf and need no
+secret; all others show their commit evidence, for which --secret is needed (see concordat ledger read for its forms).
+Only committed chunks are read, unless --uncommitted: then you vouch that the transaction is committed.
+Exit code 1: there is no such receipt (the reason is one line), or the ledger is corrupt.
+`
 
 const VERIFY_HELP = `
 Both kinds of receipt are known by their first byte. Dates of certificates are not looked at: a receipt is evidence of what was.
@@ -34,9 +46,15 @@ interface VerifyOptions {
   readonly json?: boolean
 }
 
-interface GetOptions extends ConnectionOptions {
+interface FormatOptions {
   readonly cose?: boolean
   readonly out?: string
+}
+
+interface MakeOptions extends FormatOptions {
+  readonly secret?: readonly string[]
+  readonly endorsements?: string
+  readonly uncommitted?: boolean
 }
 
 export function register(program: Command): void {
@@ -50,6 +68,18 @@ export function register(program: Command): void {
       .option('--out <file>', 'write it there instead of stdout')
       .action(get),
   )
+  receipt
+    .command('make')
+    .description('make the receipt of a transaction from a ledger directory')
+    .argument('<directory>', 'the ledger directory of a node')
+    .argument('<txid>', '<view>.<seqno>', txIdArgument)
+    .option('--cose', 'COSE instead of JSON')
+    .option('--out <file>', 'write it there instead of stdout')
+    .option('--secret <file>', 'ledger secret(s); may be repeated', gather)
+    .option('--endorsements <file>', 'also write there the endorsements of earlier service identities')
+    .option('--uncommitted', 'also from chunks that are not committed')
+    .addHelpText('after', MAKE_HELP)
+    .action(make)
   receipt
     .command('verify')
     .description('prove that a transaction is in the ledger of a service')
@@ -76,23 +106,40 @@ function digestOption(text: string): Uint8Array {
   return fromHex(text)
 }
 
-/** @throws UsageError when the file cannot be written. */
-async function writeReceipt(receipt: Uint8Array | object, out: string | undefined): Promise<void> {
-  const content = receipt instanceof Uint8Array ? receipt : `${JSON.stringify(receipt, undefined, 2)}\n`
+/** JSON, or bytes as they are; on stdout without a file. @throws UsageError when it cannot be written. */
+async function writeOut(what: string, value: Uint8Array | object, out: string | undefined): Promise<void> {
+  const content = value instanceof Uint8Array ? value : `${JSON.stringify(value, undefined, 2)}\n`
   if (out === undefined) return void process.stdout.write(content)
   try {
     await writeFile(out, content)
   } catch (error) {
     throw new UsageError(`cannot write ${out}: ${reasonOf(error)}`)
   }
-  note(`receipt written to ${out}`)
+  note(`${what} written to ${out}`)
 }
 
-async function get(txId: TxId, options: GetOptions): Promise<void> {
+async function get(txId: TxId, options: ConnectionOptions & FormatOptions): Promise<void> {
   await withClient(options, async (client) => {
     const receipt = options.cose === true ? await client.coseReceipt(txId) : await client.receipt(txId)
-    await writeReceipt(receipt, options.out)
+    await writeOut('receipt', receipt, options.out)
   })
+}
+
+async function make(directory: string, txId: TxId, options: MakeOptions): Promise<void> {
+  const secrets = await readSecrets(options.secret ?? [])
+  const all = chunkRow(realFiles, directory)
+  const chunks = options.uncommitted === true ? all : all.filter(({ committed }) => committed)
+  const made = makeReceipt(nativeCrypto, chunks, { txId, format: options.cose === true ? 'cose' : 'json', secrets })
+  if (!made.ok) {
+    const hint =
+      chunks.length < all.length ? ` (${all.length - chunks.length} uncommitted not read: --uncommitted)` : ''
+    throw new Problem(`no receipt: ${made.reason}${hint}`)
+  }
+  await writeOut('receipt', made.receipt, options.out)
+  note(`under the signature at ${formatTxId(made.signedAt)}`)
+  if (options.endorsements === undefined) return
+  const endorsements = recordedEndorsements(chunks)
+  await writeOut(`endorsements (${endorsements.length})`, endorsements, options.endorsements)
 }
 
 /** @throws UsageError for what the user got wrong besides the receipt. */
