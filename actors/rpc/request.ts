@@ -3,7 +3,9 @@
 //   answer    JSON {status, txId?, body?}; a body that is not JSON stands in `bodyBase64`
 // The rule to remember: it is read by anyone on the way, so nothing but public endpoints answers here (the executor sees to that).
 import type { AppRequest, AppResponse } from '../../protocols/app.ts'
-import { DecodeError, EMPTY, fromUtf8, toBase64, utf8 } from '../../protocols/codec/bytes.ts'
+import { EMPTY, fromUtf8, toBase64, utf8 } from '../../protocols/codec/bytes.ts'
+import { tryDecode } from '../../protocols/codec/der.ts'
+import { parseJson } from '../../protocols/codec/json.ts'
 import type { Refusal } from '../../protocols/errors.ts'
 import { errorBody, refusal } from '../../protocols/errors.ts'
 import { formatTxId } from '../../protocols/ids.ts'
@@ -38,12 +40,8 @@ function fromLine(text: string): { readonly request: AppRequest } | { readonly r
 }
 
 function fromJson(text: string): { readonly request: AppRequest } | { readonly refused: Refusal } {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return malformed('the request is not JSON')
-  }
+  const value = tryDecode(() => parseJson(text))
+  if (value === undefined) return malformed('the request is not JSON, or nested too deeply')
   const {
     method = 'GET',
     path,
@@ -55,14 +53,7 @@ function fromJson(text: string): { readonly request: AppRequest } | { readonly r
   return { request: { id: REQUEST_ID, verb: method.toUpperCase(), path, body: bytes } }
 }
 
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return fromUtf8(bytes)
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined
-    throw error
-  }
-}
+const textOf = (bytes: Uint8Array): string | undefined => tryDecode(() => fromUtf8(bytes))
 
 /** The answer as it is published; one too large for NATS becomes 500 InternalError. */
 export function encodeRpcResponse(response: AppResponse): Uint8Array {
@@ -78,11 +69,7 @@ export const encodeRpcRefusal = (problem: Refusal): Uint8Array =>
 function bodyOf({ contentType, body }: AppResponse): { readonly body?: unknown; readonly bodyBase64?: string } {
   if (contentType === 'none') return {}
   if (contentType === 'bytes') return { bodyBase64: toBase64(body) }
-  const text = textOf(body)
-  try {
-    return { body: JSON.parse(text ?? '') as unknown }
-  } catch {
-    // A handler may call anything JSON; it is passed on as it is.
-    return { bodyBase64: toBase64(body) }
-  }
+  const value = tryDecode(() => parseJson(fromUtf8(body)))
+  // A handler may call anything JSON, and nest it as it likes; it is passed on as it is.
+  return value === undefined ? { bodyBase64: toBase64(body) } : { body: value }
 }

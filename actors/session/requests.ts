@@ -3,6 +3,7 @@
 // be executed in different views and neither would notice (CCF facts §2, session rule).
 import type { AppRequest, AppResponse } from '../../protocols/app.ts'
 import { fromUtf8 } from '../../protocols/codec/bytes.ts'
+import { parseJson } from '../../protocols/codec/json.ts'
 import { refusal } from '../../protocols/errors.ts'
 import { seqno, view } from '../../protocols/ids.ts'
 import { SESSION_REQUESTS_PENDING_MAX } from '../../protocols/limits.ts'
@@ -106,7 +107,7 @@ export function consistencyIsLost(s: SessionState, envelope: Envelope<SessionEve
 function saysConsistencyLost(response: AppResponse): boolean {
   if (response.status !== 500 || response.contentType !== 'json') return false
   try {
-    const body = JSON.parse(fromUtf8(response.body)) as { readonly error?: { readonly code?: unknown } } | null
+    const body = parseJson(fromUtf8(response.body)) as { readonly error?: { readonly code?: unknown } } | null
     return body?.error?.code === 'SessionConsistencyLost'
   } catch {
     // Not JSON after all: some application's own 500.

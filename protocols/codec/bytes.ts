@@ -43,12 +43,16 @@ export function fromHex(text: string): Uint8Array {
   return bytes
 }
 
+/** What one call may take as arguments. */
 const CHUNK = 8192
+
+/** Spreading would go through an iterator: ten times slower, and 70 bytes of garbage a byte. */
+const characters = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[])
 
 /** Standard base64 with padding (RFC 4648 §4). */
 export function toBase64(bytes: Uint8Array): string {
   let binary = ''
-  for (let i = 0; i < bytes.length; i += CHUNK) binary += String.fromCharCode(...bytes.subarray(i, i + CHUNK))
+  for (let i = 0; i < bytes.length; i += CHUNK) binary += characters(bytes.subarray(i, i + CHUNK))
   return btoa(binary)
 }
 
@@ -66,9 +70,9 @@ export function fromBase64(text: string): Uint8Array {
 
 /** One character per byte (0–255). Such strings compare in byte order, so they serve as map keys. */
 export function toByteString(bytes: Uint8Array): string {
-  if (bytes.length <= CHUNK) return String.fromCharCode.apply(null, bytes as unknown as number[])
+  if (bytes.length <= CHUNK) return characters(bytes)
   let text = ''
-  for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK))
+  for (let i = 0; i < bytes.length; i += CHUNK) text += characters(bytes.subarray(i, i + CHUNK))
   return text
 }
 

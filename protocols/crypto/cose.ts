@@ -4,6 +4,7 @@
 // canonically), so nothing is ever re-encoded before it is verified.
 import { decode, encode } from 'cborg'
 import { DecodeError, equalBytes, toHex, utf8 } from '../codec/bytes.ts'
+import { isCborDeeperThan } from '../codec/cbor-depth.ts'
 import { type Seqno, parseTxId, type TxId, type View } from '../ids.ts'
 import type { Crypto, EcCurve, EcPublicKey, HashName } from './crypto.ts'
 
@@ -41,22 +42,25 @@ export type CborMap = ReadonlyMap<unknown, unknown>
 
 const SIGN1_TAG = 18
 
+/** Arrays and maps inside one another; a receipt has 4. */
+const CBOR_DEPTH_MAX = 32
+
 /**
- * Decodes one CBOR item of at most `bytesMax` bytes; maps become Maps, tag 18 is dropped, other tags are refused.
- * @throws DecodeError for anything else, duplicate map keys and indefinite lengths included.
+ * Decodes one CBOR item of at most `bytesMax` bytes; maps become Maps. Allocates at most some 250 bytes a byte (nested maps of one entry).
+ * @throws DecodeError for anything else, tags, duplicate map keys, indefinite lengths and nesting beyond CBOR_DEPTH_MAX included.
  */
 export function decodeCbor(bytes: Uint8Array, bytesMax: number): unknown {
   if (bytes.length > bytesMax) throw new DecodeError(`CBOR of ${bytes.length} bytes exceeds ${bytesMax}`, 0)
+  if (isCborDeeperThan(bytes, CBOR_DEPTH_MAX)) throw new DecodeError(`CBOR nested deeper than ${CBOR_DEPTH_MAX}`, 0)
   try {
     return decode(bytes, {
       useMaps: true,
       rejectDuplicateMapKeys: true,
       allowIndefinite: false,
       allowUndefined: false,
-      tags: { [SIGN1_TAG]: (content) => content() },
     }) as unknown
   } catch {
-    // Also the stack overflow of a deeply nested item: whatever happens while decoding is the input's fault.
+    // cborg throws errors of several classes: whatever happens while decoding is the input's fault.
     throw new DecodeError('not well-formed CBOR', 0)
   }
 }
@@ -77,7 +81,8 @@ export interface CoseSign1 {
  */
 export function parseSign1(bytes: Uint8Array): CoseSign1 {
   if (bytes[0] !== 0xc0 + SIGN1_TAG) throw new DecodeError('not a tagged COSE_Sign1', 0)
-  const item = decodeCbor(bytes, SIGN1_BYTES_MAX)
+  // Without its tag: inside, and a second time, a tag would be another spelling of the same.
+  const item = decodeCbor(bytes.subarray(1), SIGN1_BYTES_MAX)
   if (!Array.isArray(item) || item.length !== 4) throw new DecodeError('COSE_Sign1 is not an array of 4', 0)
   const [protectedBytes, unprotectedHeader, payload, signature] = item as unknown[]
   if (!(protectedBytes instanceof Uint8Array) || !(signature instanceof Uint8Array)) {

@@ -1,6 +1,7 @@
 // Names of CCF's built-in tables and the encodings of their keys and values (CCF facts §7). Not their contents' schemas.
 // The rule to remember: keys are raw text, single values sit under eight zero bytes, values are JSON unless said otherwise.
 import { DecodeError, fromUtf8, utf8 } from '../codec/bytes.ts'
+import { parseJson } from '../codec/json.ts'
 import type { MapWrites } from './write-set.ts'
 
 /** Key of a table that holds a single value, and the value of a table that is a set (CCF facts §7). */
@@ -77,15 +78,8 @@ export const isReservedMap = (name: string): boolean => name.startsWith('ccf.') 
 /** A JSON value as its table bytes: compact. C++ writes object keys in alphabetical order; the caller builds them so. */
 export const encodeJson = (value: unknown): Uint8Array => utf8(JSON.stringify(value))
 
-/** @throws DecodeError when `bytes` is not JSON. */
-export function decodeJson(bytes: Uint8Array): unknown {
-  const text = fromUtf8(bytes)
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    throw new DecodeError('not JSON', 0)
-  }
-}
+/** @throws DecodeError when `bytes` is not JSON, or nested too deeply (codec/json.ts). */
+export const decodeJson = (bytes: Uint8Array): unknown => parseJson(fromUtf8(bytes))
 
 /** @throws DecodeError when `bytes` is not a JSON object. */
 export function decodeJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {

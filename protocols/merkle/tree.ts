@@ -181,6 +181,7 @@ export function deserialiseTree(crypto: Crypto, bytes: Uint8Array): MerkleTree {
   const flushed = reader.u64be()
   if (count > reader.remaining / HASH_BYTES) throw new DecodeError('more leaves than bytes', 0)
   if (count + flushed < 1) throw new DecodeError('tree without leaves', 0)
+  if (!Number.isSafeInteger(count + flushed)) throw new DecodeError('more leaves than can be numbered', 0)
   const leaves: Uint8Array[] = []
   for (let i = 0; i < count; i++) leaves.push(reader.take(HASH_BYTES))
   const stubs: { size: number; node: Node }[] = []

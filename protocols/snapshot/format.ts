@@ -21,6 +21,7 @@ const NAME = /^snapshot_([1-9][0-9]{0,15})_([1-9][0-9]{0,15})(\.committed)?$/
 export function parseSnapshotFileName(name: string): SnapshotFileName | undefined {
   const [, at, evidence, committed] = NAME.exec(name) ?? []
   if (at === undefined || evidence === undefined) return undefined
+  if (!Number.isSafeInteger(Number(at)) || !Number.isSafeInteger(Number(evidence))) return undefined
   return { seqno: seqno(Number(at)), evidenceSeqno: seqno(Number(evidence)), committed: committed !== undefined }
 }
 

@@ -2,6 +2,7 @@
 // The rule to remember: a response says what was executed; only `committed()` says that it will stay.
 import type { AppResponse } from '../../protocols/app.ts'
 import { DecodeError, fromUtf8 } from '../../protocols/codec/bytes.ts'
+import { parseJson } from '../../protocols/codec/json.ts'
 import { formatTxId, type TxId } from '../../protocols/ids.ts'
 import type { Receipt } from '../../protocols/receipts/receipt.ts'
 import { ConcordatError } from './errors.ts'
@@ -12,6 +13,10 @@ export interface ResponseActions {
   receipt(txId: TxId): Promise<Receipt>
   coseReceipt(txId: TxId): Promise<Uint8Array>
 }
+
+/** Applications write what they like, also objects that cannot be turned into text. */
+const textOr = (value: unknown, otherwise: string): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : otherwise
 
 export class Response {
   /** HTTP status. */
@@ -44,9 +49,9 @@ export class Response {
     if (contentType === 'none') return undefined
     if (contentType === 'bytes') return body.slice()
     try {
-      return JSON.parse(fromUtf8(body)) as unknown
+      return parseJson(fromUtf8(body))
     } catch (cause) {
-      if (!(cause instanceof SyntaxError || cause instanceof DecodeError)) throw cause
+      if (!(cause instanceof DecodeError)) throw cause
       throw new ConcordatError('InternalError', 'the body of the response is not JSON', { status: this.status, cause })
     }
   }
@@ -54,8 +59,10 @@ export class Response {
   /** Code and message of a refusal, undefined for any other response. */
   get error(): { readonly code: string; readonly message: string } | undefined {
     if (this.status < 400 || this.#response.contentType !== 'json') return undefined
-    const { error } = (this.body ?? {}) as { readonly error?: { readonly code?: unknown; readonly message?: unknown } }
-    return error === undefined ? undefined : { code: String(error.code), message: String(error.message) }
+    const { error } = (this.body ?? {}) as { readonly error?: unknown }
+    if (typeof error !== 'object' || error === null) return undefined
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
+    return { code: textOr(code, 'InternalError'), message: textOr(message, '') }
   }
 
   /**

@@ -2,11 +2,11 @@
 // Not an encoding to be read back from a terminal (`--json` is). The rule to remember: whoever writes to a ledger writes to the
 // auditor's screen, so no control character, no bidirectional override and nothing invisible may get through as it is.
 import { DecodeError, fromUtf8, toHex } from '../../protocols/codec/bytes.ts'
+import { tryDecode } from '../../protocols/codec/der.ts'
+import { parseJson } from '../../protocols/codec/json.ts'
 
 /** Characters shown of a key or value unless everything is asked for. */
 export const SHOWN_CHARS_MAX = 160
-/** JSON nested deeper is shown as text: V8 parses any depth but writes only some. */
-const JSON_DEPTH_MAX = 500
 
 /** What could move a cursor, hide or reorder text: controls, format characters, separators of lines, surrogates, private use. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu
@@ -36,25 +36,9 @@ export type Shown = (
   | { readonly form: 'text' | 'hex'; readonly text: string }
 ) & { readonly complete: boolean }
 
-function isDeep(text: string): boolean {
-  let depth = 0
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]
-    if (c === '[' || c === '{') {
-      if (++depth > JSON_DEPTH_MAX) return true
-    } else if (c === ']' || c === '}') depth--
-  }
-  return false
-}
-
+/** Not JSON is an answer here, not a fault. Deeply nested JSON is shown as text: V8 could not write it again. */
 function parsed(text: string): { value: unknown } | undefined {
-  if (isDeep(text)) return undefined
-  try {
-    return { value: JSON.parse(text) as unknown }
-  } catch {
-    // Not JSON is an answer here, not a fault.
-    return undefined
-  }
+  return tryDecode(() => ({ value: parseJson(text) }))
 }
 
 function textOf(bytes: Uint8Array): string | undefined {

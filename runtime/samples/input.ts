@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import type { InputSchema, RawInput } from '../../protocols/app.ts'
 import { fromUtf8 } from '../../protocols/codec/bytes.ts'
+import { parseJson as parseJsonText } from '../../protocols/codec/json.ts'
 import { REQUEST_BODY_BYTES_MAX } from '../../protocols/limits.ts'
 
 /** A synchronous valibot schema. */
@@ -69,7 +70,7 @@ function parseJson(body: Uint8Array): Parsed<unknown> {
     return refuse('body: expected UTF-8')
   }
   try {
-    return { ok: true, value: JSON.parse(text) as unknown }
+    return { ok: true, value: parseJsonText(text) }
   } catch {
     return refuse('body: expected JSON')
   }
