@@ -7,6 +7,12 @@ import { installPackages } from '../../runtime/cli/install.mjs'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
+// `npm run fuzz | head` closes our stdout: nothing is left to say.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 /** Runs what test/<tool>/run.ts exports by the tool's name, with the root of the repository and the arguments given; its result is the exit code. */
 export async function runBundled(tool) {
   installPackages(root)
