@@ -1,0 +1,7 @@
+// All decoders of input from outside. A new one is listed in one of these files, or test/tidy/decoders.test.ts says so.
+import type { Decoder } from './decoder.ts'
+import { cryptoDecoders } from './of-crypto.ts'
+import { ledgerDecoders } from './of-ledger.ts'
+import { messageDecoders } from './of-messages.ts'
+
+export const catalogue: readonly Decoder[] = [...ledgerDecoders, ...cryptoDecoders, ...messageDecoders]
