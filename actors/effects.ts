@@ -40,6 +40,20 @@ export type Effect =
       readonly to: number
       readonly bytesMax: number
     }
+  /** Opens the index of the past, or with `clear` an empty one in its place. Answer: `indexOpened`. */
+  | { readonly type: 'openIndex'; readonly clear: boolean }
+  /** Adds rows and replaces the mark, both or neither. Answer, once it is durable: `indexWritten`; or `indexFailed {reason}`, after which it takes no more. */
+  | { readonly type: 'writeIndex'; readonly rows: readonly IndexRow[]; readonly mark: Uint8Array }
+  /** Answer: `indexRead {token, seqnos}`, of rows in [from, to], at most `limit`; with `latestFirst` the last ones, in descending order. */
+  | {
+      readonly type: 'readIndex'
+      readonly token: number
+      readonly key: Uint8Array
+      readonly from: number
+      readonly to: number
+      readonly limit: number
+      readonly latestFirst: boolean
+    }
   /** Signs off the main thread with keys the host holds. Answer: `signed {token, signatures}`, in the order of the items. */
   | { readonly type: 'sign'; readonly token: number; readonly items: readonly SignItem[] }
   /** Answer: `bytesDrawn {token, bytes}`. */
@@ -56,6 +70,12 @@ export type Effect =
       readonly point: string
       readonly fields: Readonly<Record<string, string | number | boolean>>
     }
+
+/** The transaction `seqno` wrote the key that has this name (16 bytes: actors/historian/index-rows.ts). */
+export interface IndexRow {
+  readonly key: Uint8Array
+  readonly seqno: number
+}
 
 export type SigningKeyName = 'node' | 'service'
 
@@ -94,6 +114,11 @@ export type HostEvent =
       readonly signatureEntry: Uint8Array | undefined
     }
   | { readonly type: 'entriesRead'; readonly token: string; readonly records: readonly LogRecord[] }
+  /** `mark`: of the last `writeIndex`; undefined for an empty index. */
+  | { readonly type: 'indexOpened'; readonly mark: Uint8Array | undefined }
+  | { readonly type: 'indexWritten' }
+  | { readonly type: 'indexFailed'; readonly reason: string }
+  | { readonly type: 'indexRead'; readonly token: number; readonly seqnos: readonly number[] }
   | { readonly type: 'signed'; readonly token: number; readonly signatures: readonly Uint8Array[] }
   | { readonly type: 'bytesDrawn'; readonly token: number; readonly bytes: Uint8Array }
   /** A NATS message on one of the node's subjects, routed to this actor. */

@@ -2,6 +2,8 @@
 // executed again, on another node or in replay, and must give the same result. Authentication, modes and errors are CCF's (facts §8, §10).
 import type { TxId } from './ids.ts'
 import type { Refusal } from './errors.ts'
+import type { MapWrites } from './ledger/write-set.ts'
+import type { Receipt } from './receipts/receipt.ts'
 
 export type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE'
 /** Any one of the listed policies suffices, as in CCF. `no_auth` accepts anyone. */
@@ -63,15 +65,78 @@ export interface RawInput {
   readonly body: Uint8Array
 }
 
-export interface Endpoint {
+/** A table as it was right after one transaction. Point reads only: the index of the past knows keys by a keyed hash, not in order. */
+export interface HistoricalTable {
+  get(key: Uint8Array): Uint8Array | undefined
+  has(key: Uint8Array): boolean
+  /** Seqno of the write that `get` shows; undefined if there was none or the key was deleted. */
+  versionOf(key: Uint8Array): number | undefined
+}
+
+/** The service right after one committed transaction, from verified ledger entries (CCF: `historicalState`). */
+export interface HistoricalState {
+  readonly txId: TxId
+  /** CCF's JSON receipt of this transaction. */
+  readonly receipt: Receipt
+  /** What the transaction itself changed in a table; undefined if nothing. */
+  written(table: string): MapWrites | undefined
+  /** The whole table as of this transaction. Reserved tables are refused, as in `HandlerContext.table`. */
+  table(name: string): HistoricalTable
+}
+
+/** Seqnos from `from` to `to`, both included, in ascending order, at most `limit`. */
+export interface SeqnoRange {
+  readonly from: number
+  readonly to: number
+  readonly limit: number
+}
+
+/**
+ * The committed past. What a handler asks for may have to be fetched first: then it is run again once that is there, so a handler should ask
+ * for many states in one call rather than one after the other.
+ */
+export interface History {
+  /** Last committed transaction when the request came: the end of the past, as far as this request sees it. */
+  readonly committedSeqno: number
+  /** Seqnos of the transactions in the range that wrote or removed this key. */
+  writesOf(table: string, key: Uint8Array, range: SeqnoRange): readonly number[]
+  /** The states after these transactions. */
+  states(seqnos: readonly number[]): readonly HistoricalState[]
+}
+
+/** What a historical handler may touch: it writes nothing, and sees nothing uncommitted. */
+export interface HistoricalContext<Params, Input> extends Pick<
+  HandlerContext<Params, Input>,
+  'caller' | 'params' | 'input' | 'sha256'
+> {
+  /** The transaction asked for. Only in endpoints with `transaction: 'required'`; others fail here. */
+  readonly state: HistoricalState
+  readonly history: History
+}
+
+interface Described {
   readonly verb: Verb
   /** Begins with `/`; segments `{name}` match one segment. Mounted below `/app`. */
   readonly path: string
   readonly auth: readonly AuthPolicy[]
-  readonly mode: 'readonly' | 'readwrite'
   readonly schema: InputSchema<unknown>
+}
+
+/** Runs on the present state, as one transaction. */
+export interface PresentEndpoint extends Described {
+  readonly mode: 'readonly' | 'readwrite'
   readonly handler: (context: HandlerContext<Readonly<Record<string, string>>, unknown>) => HandlerResult
 }
+
+/** Runs on the committed past, on whatever node is asked (CCF: `mode: historical`). */
+export interface HistoricalEndpoint extends Described {
+  readonly mode: 'historical'
+  /** `required`: the query parameter `transaction_id` says which. */
+  readonly transaction: 'required' | 'none'
+  readonly handler: (context: HistoricalContext<Readonly<Record<string, string>>, unknown>) => HandlerResult
+}
+
+export type Endpoint = PresentEndpoint | HistoricalEndpoint
 
 export interface App {
   readonly name: string

@@ -47,6 +47,20 @@ export const REMOVED_PEERS_MAX = 16
 export const MAILBOX_MAX = 100_000
 /** Items returned by one range scan of an application endpoint. */
 export const RANGE_ITEMS_MAX = 1000
+/** Verified ledger entries that a historian keeps for later requests (CCF: historical_cache_soft_limit, 512 MB). */
+export const HISTORY_CACHE_BYTES_MAX = 64 * 1024 * 1024
+/** Requests about the past that one node holds; more are refused with 503. */
+export const HISTORY_QUERIES_MAX = 8192
+/** Of those, the ones being worked on; the others wait their turn. */
+export const HISTORY_QUERIES_ACTIVE_MAX = 32
+/** Ledger entries that one of them may hold at a time; larger pages are refused. */
+export const HISTORY_QUERY_BYTES_MAX = 8 * 1024 * 1024
+/** Times that a historical handler is run for one request, each time with more of what it asked for. */
+export const HISTORY_ROUNDS_MAX = 64
+/** Entries being read from the ledger files for requests about the past. */
+export const HISTORY_READS_MAX = 64
+/** Ledger entries that one reading for the index of the past brings. */
+export const INDEX_BATCH_BYTES_MAX = 128 * 1024
 
 invariant(FRAME_BYTES_MAX + 4096 <= NATS_PAYLOAD_BYTES_MAX, 'a frame must fit one NATS message')
 invariant(ENTRY_BYTES_MAX + 4096 <= FRAME_BYTES_MAX, 'an entry must fit one frame')
@@ -57,4 +71,8 @@ invariant(
 invariant(
   NODES_MAX * (NODE_ROW_BYTES_MAX + 32) + ADMISSIONS_MAX * 4096 <= ENTRY_BYTES_MAX,
   'a reconfiguration of the largest service must fit one entry',
+)
+invariant(
+  RANGE_ITEMS_MAX >= 1 && HISTORY_QUERY_BYTES_MAX >= 2 * ENTRY_BYTES_MAX,
+  'a request about the past can hold an entry and its signature',
 )

@@ -1,7 +1,8 @@
 // How requests travel between the actors of a node, and between nodes when a backup forwards to the primary.
 // Every message carries a batch: one session frame, one message. The rule to remember: whoever sends `execute` gets exactly one response for each request,
 // in one or more `executed` messages, unless its node stops.
-import type { AppRequest, AppResponse, Caller } from './app.ts'
+import type { AppRequest, AppResponse, Caller, HandlerResult } from './app.ts'
+import { EMPTY, utf8 } from './codec/bytes.ts'
 import type { Refusal } from './errors.ts'
 import type { NodeId } from './ids.ts'
 import type { LedgerSecret } from './secrets/ledger-secrets.ts'
@@ -106,3 +107,12 @@ export const jsonResponse = (id: number, status: number, body: unknown, txId?: A
 
 export const refusalResponse = (id: number, r: Refusal): AppResponse =>
   jsonResponse(id, r.status, { error: { code: r.code, message: r.message } })
+
+/** What a handler returned, unless it refused, as status and body of a response. */
+export function responseContent(
+  result: Exclude<HandlerResult, { readonly refused: unknown }>,
+): Pick<AppResponse, 'status' | 'contentType' | 'body'> {
+  if ('bytes' in result) return { status: result.status ?? 200, contentType: 'bytes', body: result.bytes }
+  if (result.body === undefined) return { status: result.status ?? 204, contentType: 'none', body: EMPTY }
+  return { status: result.status ?? 200, contentType: 'json', body: utf8(JSON.stringify(result.body)) }
+}

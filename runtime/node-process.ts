@@ -17,6 +17,7 @@ import {
 import { LEDGER_SECRET_BYTES } from '../protocols/secrets/ledger-secrets.ts'
 import { lockDirectory, type DirectoryLock } from '../store/directory-lock.ts'
 import { openLedger, type Ledger } from '../store/ledger/ledger.ts'
+import { PastIndex } from '../store/past-index-lmdb.ts'
 import { connectNats } from './bus/nats.ts'
 import type { Bus } from './bus/bus.ts'
 import { writeCrashFile } from './host/crash-file.ts'
@@ -32,6 +33,7 @@ import {
 import { LiveKeyring } from './keyring.ts'
 import { LiveLedger } from './ledger-port.ts'
 import { BackgroundIndex } from './ledger-index.ts'
+import { LivePastIndex } from './past-index.ts'
 import type { FromNode, NodePreparation, ToNode } from './node-process-messages.ts'
 import { catalogue, runNode } from './node.ts'
 import type { NodeSetup } from './node-setup.ts'
@@ -56,6 +58,7 @@ interface Prepared {
   readonly bus: Bus
   readonly ledger: Ledger
   readonly index: BackgroundIndex
+  readonly pastIndex: LivePastIndex
 }
 
 async function prepare(preparation: NodePreparation): Promise<Prepared> {
@@ -76,6 +79,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
     },
   })
   const index = new BackgroundIndex(join(directory, 'index'), ledger)
+  const pastIndex = new LivePastIndex(new PastIndex(join(directory, 'past')))
   const bus = await connectNats({
     servers,
     ...(token === undefined ? {} : { token }),
@@ -84,7 +88,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
   })
   const encryptionPublicKeyPem = publicKeyPem(encryption.spki)
   tell({ type: 'prepared', nodeId: keys.nodeId, spki: keys.spki, encryptionPublicKeyPem, address: preparation.address })
-  return { preparation, lock, keys, bus, ledger, index }
+  return { preparation, lock, keys, bus, ledger, index, pastIndex }
 }
 
 /** Makes the service's key and certificates and its first transactions; this node begins to lead it. */
@@ -171,7 +175,7 @@ function openJournal(directory: string, setup: NodeSetup): JournalWriter {
 }
 
 function run(prepared: Prepared, membership: Membership): LiveHost {
-  const { keys, bus, ledger, index, preparation } = prepared
+  const { keys, bus, ledger, index, pastIndex, preparation } = prepared
   const setup = nodeSetup(prepared, membership)
   const keyring = new LiveKeyring()
   keyring.install('node', keys.privateKeyPkcs8)
@@ -183,10 +187,12 @@ function run(prepared: Prepared, membership: Membership): LiveHost {
     crypto: nativeCrypto,
     apps: sampleApps,
     ledger: new LiveLedger(ledger, index),
+    pastIndex,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
     random: () => randomInt(2 ** 32) / 2 ** 32,
     checkInvariants: process.env['CONCORDAT_CHECK'] === '1',
     onTrace: (from, point, fields) => {
+      if (point === 'ledgerCorrupt') console.error(`ledger entry ${fields['seqno']} is corrupt: ${fields['reason']}`)
       if (process.env['CONCORDAT_TRACE'] === '1') console.error(`${from} ${point} ${JSON.stringify(fields)}`)
     },
     onDefect: (error, last) => crash(preparation.directory, error, last),
@@ -220,6 +226,7 @@ async function stop(host: LiveHost | undefined, prepared: Prepared | undefined):
     await prepared.bus.close()
     await new Promise<void>((done) => prepared.ledger.close(() => done()))
     await prepared.index.close()
+    await prepared.pastIndex.close()
     await prepared.lock.release()
   }
   process.exit(0)

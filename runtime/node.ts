@@ -6,6 +6,8 @@ import { erase, type AnyActorDefinition, type Envelope } from '../actors/actor.t
 import type { Effect, HostEvent, LifecycleStage } from '../actors/effects.ts'
 import { executor } from '../actors/executor/executor.ts'
 import type { ExecutorConfig } from '../actors/executor/state.ts'
+import { historian } from '../actors/historian/historian.ts'
+import type { HistorianConfig } from '../actors/historian/state.ts'
 import { ledgerWriter } from '../actors/ledger-writer/ledger-writer.ts'
 import { node } from '../actors/node/node.ts'
 import type { NodeConfig } from '../actors/node/state.ts'
@@ -21,7 +23,13 @@ import { parsePem } from '../protocols/codec/pem.ts'
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import type { Crypto } from '../protocols/crypto/crypto.ts'
 import type { NodeId } from '../protocols/ids.ts'
-import { APPEND_BYTES_MAX, LOG_TAIL_BYTES_MAX, MAILBOX_MAX, NATS_PAYLOAD_BYTES_MAX } from '../protocols/limits.ts'
+import {
+  APPEND_BYTES_MAX,
+  HISTORY_CACHE_BYTES_MAX,
+  LOG_TAIL_BYTES_MAX,
+  MAILBOX_MAX,
+  NATS_PAYLOAD_BYTES_MAX,
+} from '../protocols/limits.ts'
 import type { Welcome } from '../protocols/requests.ts'
 import { encodeHello, isReplySubject } from '../protocols/session/hello.ts'
 import { encodeIdentityPayload } from '../protocols/session/identity-payload.ts'
@@ -38,6 +46,7 @@ export const catalogue = (): AnyActorDefinition[] => [
   erase(node),
   erase(replica),
   erase(executor),
+  erase(historian),
   erase(ledgerWriter),
   erase(channel),
   erase(session),
@@ -48,6 +57,10 @@ const BYTES_BEFORE_SENDING = 64 * 1024
 const JOIN_RETRY_MS = 200
 const RETIREMENT_QUERY_MS = 250
 const FAREWELL_MS = 100
+/** At most a tenth of a loaded node's time goes into its index: a batch takes some milliseconds. */
+const INDEX_PAUSE_MS = 50
+const HISTORY_BRIEF_MS = 1000
+const HISTORY_EXPIRY_MS = 30_000
 const RPC_PENDING_MAX = 1000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
@@ -82,6 +95,15 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     genesis: founding === undefined ? undefined : { writes: founding.genesis, opening: founding.opening },
     forwardingTimeoutMs: timing.forwardingTimeoutMs,
   })
+  const historianConfig: HistorianConfig = {
+    crypto,
+    apps,
+    services: [serviceCertificate],
+    cacheBytesMax: HISTORY_CACHE_BYTES_MAX,
+    indexPauseMs: INDEX_PAUSE_MS,
+    briefMs: HISTORY_BRIEF_MS,
+    expiryMs: HISTORY_EXPIRY_MS,
+  }
   const channelConfig = (peer: NodeId): ChannelConfig => ({
     crypto,
     service: setup.service,
@@ -121,6 +143,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     },
     configs: {
       replica: replicaConfig,
+      historian: historianConfig,
       rpc: { pendingMax: RPC_PENDING_MAX } satisfies RpcConfig,
       channel: channelConfig,
       executor: executorConfig,
@@ -131,7 +154,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
 
 export interface RunNodeOptions extends Pick<
   LiveHostOptions,
-  'ledger' | 'keyring' | 'randomBytes' | 'random' | 'onTrace' | 'onDefect' | 'checkInvariants'
+  'ledger' | 'pastIndex' | 'keyring' | 'randomBytes' | 'random' | 'onTrace' | 'onDefect' | 'checkInvariants'
 > {
   readonly setup: NodeSetup
   readonly crypto: Crypto

@@ -1,29 +1,22 @@
 // The endpoints every node has, whatever the application (CCF facts §1.3, §8.1, §8.2). All of them are public: no authentication, also in clear.
 // Paths are the same below /app and /node where CCF has both. Bodies are CCF's.
 import type { AppRequest, AppResponse } from '../../protocols/app.ts'
-import { parseTxId, formatTxId, type TxId, seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
+import { formatTxId, type TxId, seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
 import { txStatus } from '../../protocols/consensus/tx-status.ts'
 import { jsonResponse } from '../../protocols/requests.ts'
 import { decodeQuery, type Route } from '../../protocols/router.ts'
-import type { Effect } from '../effects.ts'
 import { refuse } from './answers.ts'
+import { askForReceipt, badTxId, targetOf, type Asked } from './historical.ts'
 import * as nodes from './node-reads.ts'
-import { startReceipt } from './receipts.ts'
 import { serviceInfo } from './service.ts'
 import { isPrimary, lastSeqno, type Batch, type ExecutorState, type Served } from './state.ts'
 
 type Query = Readonly<Record<string, string>>
 
-/** A built-in call: answered at once, or (`later`) begun now and answered when the ledger was read. */
+/** A built-in call: answered at once, or (`later`) by the historian, who reads the ledger. */
 export type BuiltinCall =
   | { readonly later: false; readonly answer: (s: ExecutorState, at: number) => AppResponse }
-  | {
-      readonly later: true
-      readonly start: (
-        s: ExecutorState,
-        batch: Batch,
-      ) => { readonly state: ExecutorState; readonly effects: readonly Effect[]; readonly response?: AppResponse }
-    }
+  | { readonly later: true; readonly ask: (s: ExecutorState, batch: Batch) => Asked }
 
 type Answer = (s: ExecutorState, request: AppRequest, query: Query, at: number) => AppResponse
 
@@ -51,36 +44,12 @@ export function builtin(request: AppRequest, routed: Route<Served>): BuiltinCall
     return { later: false, answer: () => refuse(request, 400, 'InvalidQueryParameterValue', query) }
   }
   if (answer !== undefined) return { later: false, answer: (s, at) => answer(s, request, query, at) }
-  return { later: true, start: (s, batch) => receipt(s, batch, request, query) }
+  return { later: true, ask: (s, batch) => askForReceipt(s, batch, request, query) }
 }
 
 function nodeAnswer(path: string): Answer | undefined {
   const name = nodes.nodeOfPath(path)
   return name === undefined ? undefined : (s, request) => nodes.node(s, request, name)
-}
-
-function targetOf(query: Query): TxId | undefined {
-  return parseTxId(query['transaction_id'] ?? '')
-}
-
-const badTxId = (request: AppRequest): AppResponse =>
-  refuse(request, 400, 'InvalidQueryParameterValue', 'transaction_id must be <view>.<seqno>, both above zero.')
-
-function receipt(s: ExecutorState, batch: Batch, request: AppRequest, query: Query) {
-  const target = targetOf(query)
-  if (target === undefined) return { state: s, effects: [], response: badTxId(request) }
-  const format = query['format'] ?? 'json'
-  if (format !== 'json' && format !== 'cose') {
-    const response = refuse(request, 400, 'InvalidQueryParameterValue', 'format must be json or cose.')
-    return { state: s, effects: [], response }
-  }
-  const status = txStatus(target, s.summary)
-  if (status === 'Committed') return startReceipt(s, batch, request.id, target, format)
-  const response =
-    status === 'Invalid'
-      ? refuse(request, 404, 'TransactionInvalid', `Transaction ${formatTxId(target)} was invalidated.`)
-      : refuse(request, 404, 'TransactionPendingOrUnknown', `Transaction ${formatTxId(target)} is not committed here.`)
-  return { state: s, effects: [], response }
 }
 
 const tx: Answer = (s, request, query) => {

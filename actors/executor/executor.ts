@@ -11,7 +11,6 @@ import * as admission from './admission.ts'
 import * as following from './following.ts'
 import * as forwarding from './forwarding.ts'
 import { NODE_ENDPOINTS } from './node-endpoints.ts'
-import { ledgerRead } from './receipts.ts'
 import { execute, executeForwarded } from './requests.ts'
 import { signed, signIfDue } from './signing.ts'
 import { initialState, type ExecutorConfig, type ExecutorEvent, type ExecutorState } from './state.ts'
@@ -31,7 +30,6 @@ type Name =
   | 'learnerCaughtUp'
   | 'admit'
   | 'retirementCompleted'
-  | 'ledgerRead'
   | 'nodeCounters'
 
 const nodeCounters = (s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> => {
@@ -44,7 +42,6 @@ const anywhere = {
   forward: { actions: ['executeForwarded', 'signIfDue'] },
   forwarded: { actions: 'forwarded' },
   forwardingTimeout: { actions: 'forwardingTimeout' },
-  ledgerRead: { actions: 'ledgerRead' },
   nodeCounters: { actions: 'nodeCounters' },
   rolledBack: { actions: 'rolledBack' },
   becameBackup: { target: '.backup', actions: 'becameBackup' },
@@ -70,7 +67,6 @@ export const executorMachine = setup({
     learnerCaughtUp: admission.learnerCaughtUp,
     admit: admission.admit,
     retirementCompleted: admission.retirementCompleted,
-    ledgerRead,
     nodeCounters,
   }),
 }).createMachine({

@@ -1,16 +1,17 @@
 // How the executor follows its replica: becoming primary or backup, entries received, rolled back, committed.
 // The rule to remember: a backup hashes and checks at once, and opens entries only when they are committed.
-import { concat, equalBytes, toBase64, toHex, utf8 } from '../../protocols/codec/bytes.ts'
+import { equalBytes, toBase64, toHex, utf8 } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError, invariant } from '../../protocols/errors.ts'
 import { namesNodes, type LogRecord } from '../../protocols/consensus/log.ts'
 import type { ConsensusSummary, ReplicaNotice } from '../../protocols/consensus/messages.ts'
 import { meaningOf } from '../../protocols/consensus/record.ts'
-import { parseCertificate, nodeIdOf, tryParseCertificate, verifyIssuedBy } from '../../protocols/crypto/certificate.ts'
-import type { EcPublicKey } from '../../protocols/crypto/crypto.ts'
+import { parseCertificate } from '../../protocols/crypto/certificate.ts'
+import type { HistoryCommitted } from '../../protocols/historical/messages.ts'
 import { formatTxId } from '../../protocols/ids.ts'
 import { decodeEntry, decodeEntryHeader, openPrivateDomain } from '../../protocols/ledger/entry.ts'
 import { entryLeaf } from '../../protocols/ledger/leaf.ts'
-import { parseSignature, type SignatureContent } from '../../protocols/ledger/signature.ts'
+import { parseSignature } from '../../protocols/ledger/signature.ts'
+import { isSignedRoot, signerKey } from '../../protocols/ledger/signer.ts'
 import { append, appendAll, flush, root, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { CommitNotice, PrimaryChanged } from '../../protocols/requests.ts'
 import { commitSubject } from '../../protocols/subjects.ts'
@@ -167,25 +168,12 @@ function checkSignature(s: ExecutorState, tree: MerkleTree, record: LogRecord, s
   const { root: expected, preimage } = root(crypto, tree)
   if (!equalBytes(content.root, expected) || preimage === undefined) corrupt(record.seqno, 'signs another Merkle root')
   const known = signers[content.nodeCertPem]
-  const key = known ?? signerKey(s, content)
-  const signed = concat(preimage!.left, preimage!.right)
-  if (!crypto.verifyEcdsa(key, 'sha256', signed, content.signatureDer, 'der')) {
+  const key = known ?? signerKey(crypto, content, [parseCertificate(s.config.serviceCertificatePem)])
+  if (typeof key === 'string') return corrupt(record.seqno, key)
+  if (!isSignedRoot(crypto, key, preimage!, content)) {
     corrupt(record.seqno, `the signature of node ${content.nodeId} does not hold`)
   }
   return known === undefined ? { ...signers, [content.nodeCertPem]: key } : signers
-}
-
-function signerKey(s: ExecutorState, content: SignatureContent): EcPublicKey {
-  const { crypto, serviceCertificatePem } = s.config
-  const certificate = tryParseCertificate(content.nodeCertPem)
-  const key = certificate && crypto.importEcPublicKey(certificate.spki)
-  if (certificate === undefined || key === undefined || nodeIdOf(crypto, certificate.spki) !== content.nodeId) {
-    return corrupt(content.seqno, 'the certificate is not the signing node’s')
-  }
-  if (!verifyIssuedBy(crypto, certificate, parseCertificate(serviceCertificatePem))) {
-    return corrupt(content.seqno, 'the signing node was not endorsed by the service')
-  }
-  return key
 }
 
 /** The commit index moved: whoever waits is told, the world is told, and the store's committed state follows. */
@@ -206,8 +194,14 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
     signatureOutstanding: false,
   }
   const told = tellOrigins(state, summary)
+  const history: HistoryCommitted = {
+    type: 'historyCommitted',
+    seqno,
+    viewHistory: summary.viewHistory,
+    secrets: s.secrets,
+  }
   const known = tellOfNodes(told.state)
-  const effects = [...told.effects, ...known.effects]
+  const effects = [...told.effects, ...known.effects, send('historian', history)]
   if (!isPrimary(s)) return { state: known.state, effects }
   effects.push(broadcast(s, summary, last.record))
   const opened = openService(known.state)

@@ -4,23 +4,22 @@ import type {
   AppRequest,
   AppResponse,
   Caller,
-  Endpoint,
   HandlerContext,
   HandlerResult,
+  PresentEndpoint,
   TableHandle,
 } from '../../protocols/app.ts'
-import { EMPTY, utf8 } from '../../protocols/codec/bytes.ts'
 import { refusal } from '../../protocols/errors.ts'
 import { seqno as asSeqno, view as asView, type TxId } from '../../protocols/ids.ts'
 import { isReservedMap } from '../../protocols/ledger/tables.ts'
-import { refusalResponse } from '../../protocols/requests.ts'
+import { refusalResponse, responseContent } from '../../protocols/requests.ts'
 import type { Route } from '../../protocols/router.ts'
 import { KvLimitError, Transaction } from '../../store/kv/transaction.ts'
 import type { Draft } from './draft.ts'
 import { readVersion } from './answers.ts'
 import type { ExecutorState } from './state.ts'
 
-type Found = Extract<Route<Endpoint>, { readonly kind: 'found' }>
+type Found = Extract<Route<PresentEndpoint>, { readonly kind: 'found' }>
 
 /** A handler broke a rule of the platform: reserved table, write in a readonly endpoint, claims that are not 32 bytes. */
 class HandlerMisuse extends Error {}
@@ -65,7 +64,7 @@ function refusalOf(error: unknown) {
   return refusal(500, 'InternalError', 'The endpoint failed.')
 }
 
-function openTable(transaction: Transaction, name: string, mode: Endpoint['mode']): TableHandle {
+function openTable(transaction: Transaction, name: string, mode: PresentEndpoint['mode']): TableHandle {
   if (isReservedMap(name)) throw new HandlerMisuse(`table ${name} is reserved`)
   const handle = transaction.map(name)
   return mode === 'readwrite' ? handle : readOnly(handle)
@@ -108,13 +107,5 @@ function keep(
   } else if (transaction.touched) {
     txId = readVersion(s, draft.lastSeqno)
   }
-  return { id: request.id, ...content(result), txId }
-}
-
-function content(
-  result: Exclude<HandlerResult, { readonly refused: unknown }>,
-): Pick<AppResponse, 'status' | 'contentType' | 'body'> {
-  if ('bytes' in result) return { status: result.status ?? 200, contentType: 'bytes', body: result.bytes }
-  if (result.body === undefined) return { status: result.status ?? 204, contentType: 'none', body: EMPTY }
-  return { status: result.status ?? 200, contentType: 'json', body: utf8(JSON.stringify(result.body)) }
+  return { id: request.id, ...responseContent(result), txId }
 }

@@ -1,16 +1,17 @@
 // What happens to a batch of requests: refused, executed here, or forwarded to the primary. Order of checks: CCF facts §8.
 // The rule to remember: every request gets exactly one response, and a refused or failed handler leaves no write behind.
-import type { AppRequest, AppResponse, Caller, Endpoint } from '../../protocols/app.ts'
+import type { AppRequest, AppResponse, Caller, HistoricalEndpoint, PresentEndpoint } from '../../protocols/app.ts'
 import { UNCOMMITTED_TX_MAX } from '../../protocols/limits.ts'
 import type { Execute, Executed, Forward, Forwarded } from '../../protocols/requests.ts'
 import type { Route } from '../../protocols/router.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
 import { refuse, remember } from './answers.ts'
-import { builtin, type BuiltinCall } from './builtin.ts'
+import { builtin } from './builtin.ts'
 import { Draft } from './draft.ts'
 import { forwardBatch, mustForward } from './forwarding.ts'
 import { runHandler } from './handler.ts'
+import { askEndpoint, type Asked } from './historical.ts'
 import { runNodeChange } from './node-endpoints.ts'
 import { isAuthorised, serviceStatus } from './service.ts'
 import {
@@ -31,11 +32,32 @@ const belowApp = (request: AppRequest): AppRequest =>
 export function execute(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
   const event = envelope.event as Execute
   const batch: Batch = { ...event, requests: event.requests.map(belowApp), origin: envelope.from }
-  if (!isPrimary(s) && mustForward(s, batch)) return forwardBatch(s, batch, envelope.at)
-  const { state, responses, effects, view } = runBatch(s, batch, envelope.at)
+  if (!isPrimary(s) && mustForward(s, batch)) return forwardPresent(s, batch, envelope.at)
+  return executeHere(s, batch, envelope.at)
+}
+
+function executeHere(s: ExecutorState, batch: Batch, at: number): Step<ExecutorState> {
+  const { state, responses, effects, view } = runBatch(s, batch, at)
   if (responses.length === 0) return { state, effects }
   const answer: Executed = { type: 'executed', token: batch.token, view, responses }
   return { state: remember(state, batch.origin, responses), effects: [...effects, send(batch.origin, answer)] }
+}
+
+/** The past is answered here, whatever the rest must be forwarded for. */
+function forwardPresent(s: ExecutorState, batch: Batch, at: number): Step<ExecutorState> {
+  const past = batch.requests.filter((request) => isPast(s, request))
+  if (past.length === 0) return forwardBatch(s, batch, at)
+  const here = executeHere(s, { ...batch, requests: past }, at)
+  const present = batch.requests.filter((request) => !past.includes(request))
+  if (present.length === 0) return here
+  const forwarded = forwardBatch(here.state, { ...batch, requests: present }, at)
+  return { state: forwarded.state, effects: [...here.effects, ...forwarded.effects] }
+}
+
+function isPast(s: ExecutorState, request: AppRequest): boolean {
+  const routed = s.router.route(request.verb, request.path)
+  if (routed.kind === 'found') return routed.endpoint.mode === 'historical'
+  return builtin(request, routed)?.later === true
 }
 
 /** `forward` from the executor of a backup. A node that is not primary does not forward again. */
@@ -74,14 +96,14 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
   const draft = new Draft(s)
   const open = serviceStatus(s.kv) === 'Open'
   const responses: AppResponse[] = []
-  const later: Extract<BuiltinCall, { readonly later: true }>[] = []
+  const asked: Asked[] = []
   const authorised = new Map<Served, boolean>()
   let executed = false
   for (const request of batch.requests) {
     const routed = s.router.route(request.verb, request.path)
     const call = builtin(request, routed)
     if (call !== undefined) {
-      if (call.later) later.push(call)
+      if (call.later) asked.push(call.ask(s, batch))
       else responses.push(call.answer(s, at))
       continue
     }
@@ -89,25 +111,27 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
       responses.push(refuseRoute(request, routed))
       continue
     }
+    if (isHistorical(routed)) {
+      asked.push(askEndpoint(s, batch, request, routed))
+      continue
+    }
     const refused = refuseBeforeHandler(s, batch, request, routed.endpoint, { lost, open, authorised, draft })
     executed ||= refused === undefined
     responses.push(refused ?? run(s, draft, batch.caller, request, routed))
   }
-  const finished = draft.finish()
-  let { state } = finished
-  const effects = [...finished.effects]
-  for (const call of later) {
-    const started = call.start(state, batch)
-    state = started.state
-    effects.push(...started.effects)
-    if (started.response !== undefined) responses.push(started.response)
+  const { state, effects } = draft.finish()
+  const queries: Effect[] = []
+  for (const each of asked) {
+    if ('effect' in each) queries.push(each.effect)
+    else responses.push(each.response)
   }
-  return { state, responses, effects, view: executed ? view : 0 }
+  return { state, responses, effects: [...effects, ...queries], view: executed ? view : 0 }
 }
 
 type Found<E> = Extract<Route<E>, { readonly kind: 'found' }>
 
-const isApplications = (found: Found<Served>): found is Found<Endpoint> => 'handler' in found.endpoint
+const isHistorical = (found: Found<Served>): found is Found<HistoricalEndpoint> => found.endpoint.mode === 'historical'
+const isApplications = (found: Found<Served>): found is Found<PresentEndpoint> => 'handler' in found.endpoint
 
 function run(s: ExecutorState, draft: Draft, caller: Caller, request: AppRequest, found: Found<Served>): AppResponse {
   if (isApplications(found)) return runHandler(s, draft, caller, request, found)

@@ -54,7 +54,7 @@ export type ExecutorEvent =
   | { readonly type: 'forwardingTimeout' }
   /** From the node: what only it knows of itself. */
   | { readonly type: 'nodeCounters'; readonly counters: NodeCounters }
-  | Extract<HostEvent, { readonly type: 'signed' | 'ledgerRead' }>
+  | Extract<HostEvent, { readonly type: 'signed' }>
 
 export interface NodeCounters {
   readonly sessionsActive: number
@@ -119,19 +119,6 @@ export interface Forwarding {
   readonly deadlineAt: number
 }
 
-/** A receipt that waits for the ledger. */
-export interface AwaitingLedger {
-  readonly origin: Address
-  readonly originToken: number
-  readonly requestId: number
-  readonly seqno: number
-  readonly view: number
-  readonly format: ReceiptFormat
-}
-
-/** The query parameter `format` of a receipt request; requests have no headers to negotiate by. */
-export type ReceiptFormat = 'json' | 'cose'
-
 /** What a sender of requests has not seen committed. */
 export interface Origin {
   /** Highest seqno answered to it. */
@@ -157,7 +144,6 @@ export interface ExecutorState {
   readonly mustSign: boolean
   readonly nextToken: number
   readonly forwardings: Readonly<Record<number, Forwarding>>
-  readonly awaitingLedger: Readonly<Record<number, AwaitingLedger>>
   readonly origins: Readonly<Record<Address, Origin>>
   readonly counters: NodeCounters
   /** Primary: learners that have caught up and are not being endorsed yet. */
@@ -207,7 +193,6 @@ export const initialState = (config: ExecutorConfig, router: Router<Served>): Ex
   mustSign: false,
   nextToken: 1,
   forwardings: {},
-  awaitingLedger: {},
   origins: {},
   counters: { sessionsActive: 0, sessionsPeak: 0 },
   caughtUp: [],

@@ -14,6 +14,7 @@ function startService({ config }: NodeState, secrets: Welcome): Effect[] {
     { type: 'startActor', address: 'ledger-writer', kind: 'ledger-writer', config: undefined },
     { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica },
     { type: 'startActor', address: 'executor', kind: 'executor', config: configs.executor(secrets) },
+    { type: 'startActor', address: 'historian', kind: 'historian', config: configs.historian },
   ]
 }
 

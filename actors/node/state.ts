@@ -31,6 +31,7 @@ export interface NodeConfig {
 /** Makers of the other actors' configurations. They must be pure: replay calls them again. */
 export interface ChildConfigs {
   readonly replica: unknown
+  readonly historian: unknown
   readonly rpc: unknown
   readonly channel: (peer: NodeId) => unknown
   readonly executor: (secrets: Welcome) => unknown

@@ -7,7 +7,7 @@ import type { Effect, HostEvent, LifecycleStage } from '../../actors/effects.ts'
 import type { Transmit } from '../../protocols/transmit.ts'
 import type { Bus } from '../bus/bus.ts'
 import { Kernel, type OuterEffect, type Performer } from './kernel.ts'
-import type { KeyringPort, LedgerPort } from './ports.ts'
+import type { KeyringPort, LedgerPort, PastIndexPort } from './ports.ts'
 import { TimerTable } from './timer-table.ts'
 
 /** Milliseconds since the Unix epoch that never go back, whatever is done to the system clock. */
@@ -17,6 +17,7 @@ export interface LiveHostOptions {
   readonly catalogue: readonly AnyActorDefinition[]
   readonly bus: Bus
   readonly ledger: LedgerPort
+  readonly pastIndex: PastIndexPort
   readonly keyring: KeyringPort
   readonly randomBytes: (count: number) => Uint8Array
   /** A number in [0, 1): timers draw their delay with it. */
@@ -121,8 +122,12 @@ export class LiveHost {
     this.#answer(to, { type: 'ledgerFailed', reason: error.message })
   }
 
+  #answerOrIndexFailed(to: Address, error: Error | undefined, event: HostEvent): void {
+    this.#answer(to, error === undefined ? event : { type: 'indexFailed', reason: error.message })
+  }
+
   #perform(from: Address, effect: OuterEffect): void {
-    const { ledger, keyring } = this.#options
+    const { ledger, keyring, pastIndex } = this.#options
     const orFail = (error: Error | undefined): void => {
       if (error !== undefined) this.#ledgerFailed(from, error)
     }
@@ -162,6 +167,21 @@ export class LiveHost {
           if (error !== undefined) this.#unreadable(from, effect, error)
           this.#answer(from, { type: 'entriesRead', token: effect.token, records })
         })
+        return
+      case 'openIndex':
+        pastIndex.open(effect.clear, (error, mark) =>
+          this.#answerOrIndexFailed(from, error, { type: 'indexOpened', mark }),
+        )
+        return
+      case 'writeIndex':
+        pastIndex.write(effect.rows, effect.mark, (error) =>
+          this.#answerOrIndexFailed(from, error, { type: 'indexWritten' }),
+        )
+        return
+      case 'readIndex':
+        pastIndex.read(effect, (error, seqnos) =>
+          this.#answerOrIndexFailed(from, error, { type: 'indexRead', token: effect.token, seqnos }),
+        )
         return
       case 'sign':
         keyring.sign(effect.items, (error, signatures) => {

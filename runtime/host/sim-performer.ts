@@ -7,6 +7,7 @@ import type { LogRecord } from '../../protocols/consensus/log.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import type { Prng } from '../prng.ts'
 import type { Kernel, OuterEffect } from './kernel.ts'
+import type { PastIndexPort } from './ports.ts'
 import type { SimClock } from './sim-clock.ts'
 import type { SimDisk } from './sim-disk.ts'
 import type { SimNetwork } from './sim-network.ts'
@@ -22,6 +23,7 @@ export interface SimNode {
   /** Virtual ms: what every node's clock is wrong about. */
   readonly virtualNow: () => number
   readonly disk: SimDisk
+  readonly pastIndex: PastIndexPort
   readonly keys: Map<string, Uint8Array>
   /** Its own streams, so that one node's draws do not shift another's. */
   readonly prng: Prng
@@ -111,6 +113,19 @@ export class SimPerformer {
         this.#later(node, 1, from, { type: 'entriesRead', token: effect.token, records } as Message)
         return
       }
+      case 'openIndex':
+        node.pastIndex.open(effect.clear, (_, mark) =>
+          this.#later(node, 1, from, { type: 'indexOpened', mark } as Message),
+        )
+        return
+      case 'writeIndex':
+        node.pastIndex.write(effect.rows, effect.mark, () => this.#later(node, 1, from, { type: 'indexWritten' }))
+        return
+      case 'readIndex':
+        node.pastIndex.read(effect, (_, seqnos) =>
+          this.#later(node, 1, from, { type: 'indexRead', token: effect.token, seqnos } as Message),
+        )
+        return
       case 'sign': {
         const signatures = effect.items.map((item) => this.#sign(node, item))
         const [low, high] = node.signMs ?? this.#world.signMs

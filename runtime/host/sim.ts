@@ -8,6 +8,7 @@ import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { Prng } from '../prng.ts'
 import { EventQueue } from './event-queue.ts'
 import { Kernel } from './kernel.ts'
+import { MemoryPastIndex } from './memory-past-index.ts'
 import { SimClock } from './sim-clock.ts'
 import { SimDisk } from './sim-disk.ts'
 import { SimNetwork, type Weather } from './sim-network.ts'
@@ -124,6 +125,7 @@ export class Simulation {
       keys: new Map(),
       signMs: undefined,
       disk: new SimDisk(),
+      pastIndex: new MemoryPastIndex(),
       clock,
       virtualNow: () => this.#now,
       prng,

@@ -1,7 +1,17 @@
 // Declares applications: typed endpoints in, the plain App of protocols/app.ts out. Not a server and not a router.
 // The types of path parameters, query and body follow from the declaration; a handler never sees unchecked input.
 // The rule to remember: handlers are synchronous and deterministic (protocols/app.ts); they refuse with values.
-import type { App, AuthPolicy, Endpoint, HandlerContext, HandlerResult, Verb } from '../../protocols/app.ts'
+import type {
+  App,
+  AuthPolicy,
+  Endpoint,
+  HandlerContext,
+  HandlerResult,
+  HistoricalContext,
+  HistoricalEndpoint,
+  PresentEndpoint,
+  Verb,
+} from '../../protocols/app.ts'
 import { refusal, type ErrorCode } from '../../protocols/errors.ts'
 import { buildRouter } from '../../protocols/router.ts'
 import { check, inputSchema, type BodyOf, type OutputOf, type RawBody, type Schema, type TypedInput } from './input.ts'
@@ -18,7 +28,7 @@ type ParamsOf<Path extends string, Params> = Params extends Schema
   ? OutputOf<Params>
   : { readonly [Name in ParameterNames<Path>]: string }
 
-export interface EndpointDeclaration<
+interface Declared<
   Path extends string,
   Params extends Schema | undefined,
   Query extends Schema | undefined,
@@ -29,19 +39,40 @@ export interface EndpointDeclaration<
   readonly path: Path
   /** Any one suffices. */
   readonly auth: readonly AuthPolicy[]
-  readonly mode: 'readonly' | 'readwrite'
   /** Of the object of path parameters, all text before. */
   readonly params?: Params
   /** Of the object of query parameters, all text before. Without it a query is refused. */
   readonly query?: Query
   /** Of the JSON body, or `rawBody()`. Without it a body is refused. */
   readonly body?: Body
+}
+
+export interface EndpointDeclaration<
+  Path extends string,
+  Params extends Schema | undefined,
+  Query extends Schema | undefined,
+  Body extends Schema | RawBody | undefined,
+> extends Declared<Path, Params, Query, Body> {
+  readonly mode: 'readonly' | 'readwrite'
   readonly handler: (
     context: HandlerContext<ParamsOf<Path, Params>, TypedInput<OutputOf<Query>, BodyOf<Body>>>,
   ) => HandlerResult
 }
 
-type AnyContext = Parameters<Endpoint['handler']>[0]
+/** Of the past: `transaction_id` and `wait` are the platform's query parameters and not part of the schema. */
+export interface HistoricalDeclaration<
+  Path extends string,
+  Params extends Schema | undefined,
+  Query extends Schema | undefined,
+> extends Declared<Path, Params, Query, undefined> {
+  readonly transaction: HistoricalEndpoint['transaction']
+  readonly handler: (
+    context: HistoricalContext<ParamsOf<Path, Params>, TypedInput<OutputOf<Query>, undefined>>,
+  ) => HandlerResult
+}
+
+type AnyContext = Parameters<PresentEndpoint['handler']>[0]
+type AnyPast = Parameters<HistoricalEndpoint['handler']>[0]
 
 /** A refusal as a handler returns it: its writes are dropped. */
 export const refuse = (status: number, code: ErrorCode, message: string): HandlerResult => ({
@@ -64,11 +95,11 @@ export function endpoint<
   Params extends Schema | undefined = undefined,
   Query extends Schema | undefined = undefined,
   Body extends Schema | RawBody | undefined = undefined,
->(declaration: EndpointDeclaration<Path, Params, Query, Body>): Endpoint {
+>(declaration: EndpointDeclaration<Path, Params, Query, Body>): PresentEndpoint {
   const { verb, path, auth, mode, params } = declaration
   // The schemas below are what makes these types true: input comes from `inputSchema`, parameters from the router (which
   // gives every name of the template) or from `check`.
-  const handler = declaration.handler as unknown as Endpoint['handler']
+  const handler = declaration.handler as unknown as PresentEndpoint['handler']
   const checked = (context: AnyContext): HandlerResult => {
     if (params === undefined) return handler(context)
     const parsed = check('path', params, context.params)
@@ -80,6 +111,42 @@ export function endpoint<
     path,
     auth,
     mode,
+    schema: inputSchema(declaration.query, declaration.body),
+    handler: params === undefined ? handler : checked,
+  }
+}
+
+/** One endpoint of mode `historical`. Input is checked as by `endpoint`. */
+export function historicalEndpoint<
+  const Path extends string,
+  Params extends Schema | undefined = undefined,
+  Query extends Schema | undefined = undefined,
+>(declaration: HistoricalDeclaration<Path, Params, Query>): HistoricalEndpoint {
+  const { verb, path, auth, transaction, params } = declaration
+  const handler = declaration.handler as unknown as HistoricalEndpoint['handler']
+  const checked = (context: AnyPast): HandlerResult => {
+    if (params === undefined) return handler(context)
+    const parsed = check('path', params, context.params)
+    if (!parsed.ok) return refuse(400, 'InvalidInput', parsed.message)
+    const { caller, input, sha256, history } = context
+    const pathParams = parsed.value as AnyPast['params']
+    return handler({
+      caller,
+      input,
+      sha256,
+      history,
+      params: pathParams,
+      get state() {
+        return context.state
+      },
+    })
+  }
+  return {
+    verb,
+    path,
+    auth,
+    mode: 'historical',
+    transaction,
     schema: inputSchema(declaration.query, declaration.body),
     handler: params === undefined ? handler : checked,
   }

@@ -1,10 +1,13 @@
 // The configurations of a simulated node's actors. Not which actors there are (service.ts).
 import type { ExecutorConfig } from '../../../actors/executor/state.ts'
+import type { HistorianConfig } from '../../../actors/historian/state.ts'
 import type { NodeConfig } from '../../../actors/node/state.ts'
 import type { ReplicaConfig } from '../../../actors/replica/state.ts'
 import type { App } from '../../../protocols/app.ts'
+import { parseCertificate } from '../../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
+import { HISTORY_CACHE_BYTES_MAX } from '../../../protocols/limits.ts'
 import type { Knobs } from '../../sim/plan.ts'
 import { CURVE, SECRETS, type Identities } from './identities.ts'
 
@@ -55,6 +58,16 @@ export function executorConfig({ nodeId, isFounder, identities, crypto, apps, kn
   }
 }
 
+const historianConfig = ({ crypto, apps, identities }: NodeOptions): HistorianConfig => ({
+  crypto,
+  apps,
+  services: [parseCertificate(identities.setup.serviceCertificatePem)],
+  cacheBytesMax: HISTORY_CACHE_BYTES_MAX,
+  indexPauseMs: 20,
+  briefMs: 1000,
+  expiryMs: 10_000,
+})
+
 const JOIN_RETRY_MS = 50
 const RETIREMENT_QUERY_MS = 250
 const FAREWELL_MS = 10
@@ -71,6 +84,7 @@ export function nodeConfig(options: NodeOptions): NodeConfig {
     farewellMs: FAREWELL_MS,
     configs: {
       replica: replicaConfig(options),
+      historian: historianConfig(options),
       executor: () => executorConfig(options),
       // Stand-ins take whatever they are given: see service.ts.
       rpc: undefined,

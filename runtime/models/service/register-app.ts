@@ -1,7 +1,14 @@
 // The application that simulated clients use: registers and accounts whose every value names the request that wrote it, so that the
 // committed ledger says what happened and in which order. Parsing is by hand: a run is not to be spent on schemas.
 // Values are `<number>/<request>`. Not a sample: nothing outside simulations mounts it.
-import type { App, Endpoint, HandlerContext, HandlerResult, TableHandle } from '../../../protocols/app.ts'
+import type {
+  App,
+  Endpoint,
+  HandlerContext,
+  HandlerResult,
+  PresentEndpoint,
+  TableHandle,
+} from '../../../protocols/app.ts'
 import { fromUtf8, utf8 } from '../../../protocols/codec/bytes.ts'
 import { refusal } from '../../../protocols/errors.ts'
 import { ACCOUNTS, OPENING_BALANCE, parseValue, REGISTERS } from '../../sim/register-values.ts'
@@ -18,7 +25,7 @@ const bodyOf = (context: Context): string => fromUtf8(context.input as Uint8Arra
 const endpoint = (
   verb: Endpoint['verb'],
   path: string,
-  mode: Endpoint['mode'],
+  mode: PresentEndpoint['mode'],
   handler: (context: Context) => HandlerResult,
 ): Endpoint => ({ verb, path, mode, auth: ['user_cert'], schema: ({ body }) => ({ ok: true, value: body }), handler })
 

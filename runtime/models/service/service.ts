@@ -5,6 +5,7 @@ import { erase, unchanged, type ActorDefinition, type AnyActorDefinition, type M
 import type { LifecycleStage } from '../../../actors/effects.ts'
 import { executor } from '../../../actors/executor/executor.ts'
 import type { ExecutorState } from '../../../actors/executor/state.ts'
+import { historian } from '../../../actors/historian/historian.ts'
 import { ledgerWriter } from '../../../actors/ledger-writer/ledger-writer.ts'
 import type { MachineState } from '../../../actors/machine.ts'
 import { node } from '../../../actors/node/node.ts'
@@ -223,7 +224,7 @@ export class SimService implements Service {
 }
 
 function catalogue(replacements: Replacements): AnyActorDefinition[] {
-  const production = [erase(node), erase(replica), erase(executor), erase(ledgerWriter)]
+  const production = [erase(node), erase(replica), erase(executor), erase(historian), erase(ledgerWriter)]
   const standIns = ['client', 'channel', 'rpc', 'session'].map((kind) => erase(standIn(kind)))
   const all = [...production, ...standIns]
   return all.map((definition) => replacements.find(({ kind }) => kind === definition.kind) ?? definition)

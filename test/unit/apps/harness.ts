@@ -42,6 +42,7 @@ export class TestService {
     const route = this.#router.route(verb, path)
     if (route.kind !== 'found') return this.#refused({ refused: refusal(400, 'InvalidInput', route.kind) })
     const { endpoint, params, query } = route
+    if (endpoint.mode === 'historical') throw new RangeError('the past is the historian’s: see test/unit/historian')
     const sent = body === undefined ? EMPTY : body instanceof Uint8Array ? body : utf8(JSON.stringify(body))
     const input = endpoint.schema({ query, body: sent })
     if (!input.ok) return this.#refused({ refused: refusal(400, 'InvalidInput', input.message) })

@@ -35,6 +35,7 @@ class Node {
       farewellMs: 100,
       configs: {
         replica: 'replica',
+        historian: 'historian',
         rpc: 'rpc',
         channel: (peer) => peer,
         executor: (secrets) => secrets,
@@ -166,7 +167,7 @@ describe('joining', () => {
     expect([joiner.phase, joiner.effects]).toEqual(['pending', []])
     joiner.fromPeer(bob, SECRETS)
     expect(joiner.phase).toBe('catchingUp')
-    expect(joiner.started).toEqual(['ledger-writer', 'replica', 'executor'])
+    expect(joiner.started).toEqual(['ledger-writer', 'replica', 'executor', 'historian'])
     expect(joiner.post({ type: 'joinRetry' }).effects).toEqual([])
     expect(joiner.fromPeer(alice, SECRETS).effects).toEqual([])
   })

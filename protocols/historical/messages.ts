@@ -1,0 +1,56 @@
+// What the historian is asked and answers, and what it is told of commits. The requests of clients come from the executor, which has checked
+// who asks; they are answered straight to the session or door they came from.
+// The rule to remember: one `executed` (or, for another node, `forwarded`) answers each query, exactly once.
+import type { AppRequest, Caller } from '../app.ts'
+import type { TxId } from '../ids.ts'
+import type { Receipt } from '../receipts/receipt.ts'
+import type { LedgerSecrets } from '../secrets/ledger-secrets.ts'
+
+/** How long the asker waits for the ledger before it is told 202 and to come again. */
+export type Patience = 'untilReady' | 'briefly' | 'not'
+
+/** From the executor: a client's request about the past. */
+export interface HistoricalQuery {
+  readonly type: 'historicalQuery'
+  /** Who is answered, and the token it knows its batch by. */
+  readonly origin: string
+  readonly originToken: number
+  readonly caller: Caller
+  readonly request: AppRequest
+  readonly wanted: 'receipt' | 'coseReceipt' | 'endpoint'
+  /** Committed, as far as it is given. */
+  readonly target: TxId | undefined
+  readonly patience: Patience
+}
+
+/** From the executor, whenever the commit index moved. */
+export interface HistoryCommitted {
+  readonly type: 'historyCommitted'
+  readonly seqno: number
+  /** Element i is the first seqno of view i + 1. */
+  readonly viewHistory: readonly number[]
+  /** Those in force up to there, and perhaps later ones. SECRET. */
+  readonly secrets: LedgerSecrets
+}
+
+/** From any actor of the node, about a committed transaction. Answered by `receiptMade`. */
+export interface ReceiptWanted {
+  readonly type: 'receiptWanted'
+  readonly token: number
+  readonly txId: TxId
+}
+
+export interface ReceiptMade {
+  readonly type: 'receiptMade'
+  readonly token: number
+  /** Undefined: not to be had on this node at present; `problem` says why. */
+  readonly receipt: Receipt | undefined
+  readonly problem: string | undefined
+}
+
+/** The query parameters that belong to the platform, not to the endpoint. */
+export const TRANSACTION_PARAMETER = 'transaction_id'
+export const WAIT_PARAMETER = 'wait'
+
+/** What is told with 202, in seconds: CCF's header of that name, in the body since frames have no headers. */
+export const RETRY_AFTER_SECONDS = 1

@@ -1,0 +1,94 @@
+// The index of the past, in LMDB: which transactions wrote a key, and a mark that says how far it goes (actors/historian/index-rows.ts).
+// A cache of the ledger: it may be deleted at any time, and is built again from it. An environment of its own, so that clearing it touches
+// nothing else. The rule to remember: rows and mark enter in one LMDB transaction, and count once that is flushed (exemplars §4.3).
+import { mkdirSync, realpathSync } from 'node:fs'
+import { open, type RootDatabase } from 'lmdb'
+import { invariant } from '../protocols/errors.ts'
+
+/** Which transaction wrote the key of that name (16 bytes). */
+export interface PastRow {
+  readonly key: Uint8Array
+  readonly seqno: number
+}
+
+export interface PastRange {
+  readonly key: Uint8Array
+  /** Both included. */
+  readonly from: number
+  readonly to: number
+  readonly limit: number
+  readonly latestFirst: boolean
+}
+
+const KEY_BYTES = 16
+const ROW_BYTES = KEY_BYTES + 8
+/** Shorter than any row, and so apart from all of them. */
+const MARK_KEY = new Uint8Array([0])
+const NOTHING = new Uint8Array(0)
+
+function rowKey(key: Uint8Array, seqno: number): Uint8Array {
+  invariant(key.length === KEY_BYTES, `a row's key has ${KEY_BYTES} bytes`)
+  const bytes = new Uint8Array(ROW_BYTES)
+  bytes.set(key)
+  new DataView(bytes.buffer).setBigUint64(KEY_BYTES, BigInt(seqno))
+  return bytes
+}
+
+const seqnoOf = (key: Uint8Array): number =>
+  Number(new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(KEY_BYTES))
+
+export class PastIndex {
+  readonly #db: RootDatabase<Uint8Array, Uint8Array>
+
+  /** Opens or creates the index in a directory of its own; no process may open it twice. */
+  constructor(path: string) {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    this.#db = open<Uint8Array, Uint8Array>({
+      path: `${realpathSync(path)}/past.mdb`,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    })
+    // Reader slots of a killed process would keep old pages alive and grow the file.
+    this.#db.readerCheck()
+  }
+
+  /** Of the last write; undefined when it is empty. */
+  get mark(): Uint8Array | undefined {
+    const bytes = this.#db.getBinary(MARK_KEY)
+    return bytes === undefined ? undefined : new Uint8Array(bytes)
+  }
+
+  /** Forgets everything. Resolves when that is durable. */
+  async clear(): Promise<void> {
+    await this.#db.clearAsync()
+    await this.#db.flushed
+    this.#db.resetReadTxn()
+  }
+
+  /** Resolves when rows and mark are durable. */
+  async write(rows: readonly PastRow[], mark: Uint8Array): Promise<void> {
+    await this.#db.batch(() => {
+      for (const { key, seqno } of rows) void this.#db.put(rowKey(key, seqno), NOTHING)
+      void this.#db.put(MARK_KEY, mark)
+    })
+    await this.#db.flushed
+    // A read transaction opened earlier in this turn would hide what has just been written.
+    this.#db.resetReadTxn()
+  }
+
+  /** Seqnos of rows of a key, in order. */
+  read({ key, from, to, limit, latestFirst }: PastRange): number[] {
+    const low = rowKey(key, from)
+    const high = rowKey(key, to + 1)
+    // LMDB's reverse ranges include their start and leave out their end.
+    const range = latestFirst
+      ? { start: rowKey(key, to), end: rowKey(key, Math.max(0, from - 1)), reverse: true, limit }
+      : { start: low, end: high, limit }
+    return [...this.#db.getKeys(range)].map(seqnoOf)
+  }
+
+  async close(): Promise<void> {
+    await this.#db.flushed
+    await this.#db.close()
+  }
+}
