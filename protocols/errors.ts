@@ -45,10 +45,12 @@ export class CorruptDataError extends Error {
   override readonly name = 'CorruptDataError'
   readonly where: string
   readonly offset: number
+  readonly reason: string
   constructor(where: string, offset: number, reason: string) {
     super(`${where}: corrupt at byte ${offset}: ${reason}`)
     this.where = where
     this.offset = offset
+    this.reason = reason
   }
 }
 

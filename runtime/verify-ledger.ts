@@ -1,12 +1,13 @@
-// Verifies a ledger directory offline, one file at a time: what `concordat ledger verify` and the demo do.
-// Not the rules (protocols/ledger/verify.ts). Nothing is decrypted, no secret is needed, nothing is written.
+// Verifies a ledger directory offline, entry by entry: what `concordat ledger verify` and the demo do. parallel-verify/ does it with threads.
+// Not the rules (protocols/ledger/verify.ts). Nothing is decrypted, no secret is needed, nothing is written. Memory is one window over one file.
 // The rule to remember: without a trusted service certificate a ledger only vouches for itself.
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { DecodeError, toHex } from '../protocols/codec/bytes.ts'
+import { toHex } from '../protocols/codec/bytes.ts'
 import type { Crypto } from '../protocols/crypto/crypto.ts'
 import { CorruptDataError } from '../protocols/errors.ts'
-import { CHUNK_HEADER_BYTES, decodeChunk, type EntrySlice, parseLedgerFileName } from '../protocols/ledger/chunk.ts'
+import { type ChunkEnd, type EntrySlice, parseLedgerFileName } from '../protocols/ledger/chunk.ts'
+import type { Entry } from '../protocols/ledger/entry.ts'
 import { unauthenticatedRanges, type ByteRange } from '../protocols/ledger/unauthenticated.ts'
 import { parseSnapshotFileName } from '../protocols/snapshot/format.ts'
 import { beginningAfter, SnapshotsInLedger } from '../protocols/snapshot/in-ledger.ts'
@@ -14,11 +15,12 @@ import {
   type EntryVisitor,
   finishVerification,
   startVerification,
-  verifyChunk,
   type LedgerSummary,
   type Verification,
 } from '../protocols/ledger/verify.ts'
+import { verifyFile } from '../protocols/ledger/verify-file.ts'
 import { verifySnapshot, type VerifiedSnapshot } from '../protocols/snapshot/verify.ts'
+import { chunkEntries } from '../store/ledger/chunk-entries.ts'
 import { listLedger } from '../store/ledger/directory.ts'
 import { realFiles } from '../store/ledger/real-files.ts'
 
@@ -64,7 +66,7 @@ export interface VerifyLedgerOptions {
   readonly serviceCertificatePem?: string | undefined
   /** Directory of snapshots to verify too. A ledger that does not begin at seqno 1 is verified from the one before its first entry. */
   readonly snapshots?: string | undefined
-  /** Told after each file. */
+  /** Told every megabyte or so, and after each file. */
   readonly onProgress?: (bytesDone: number, bytesTotal: number) => void
 }
 
@@ -73,52 +75,150 @@ export interface VerifyLedgerOptions {
  * @throws StorageError when a directory cannot be read, DecodeError when the service certificate cannot.
  */
 export function verifyLedger(directory: string, options: VerifyLedgerOptions): LedgerReport {
-  let files = 0
+  const work = { filesDone: 0, place: undefined as EntryPlaceInLedger | undefined }
   try {
-    const names = filesOf(directory)
-    const { verified, uncommitted } = readSnapshots(options)
-    const from = beginning(directory, names[0]!, verified)
-    const { crypto, serviceCertificatePem } = options
-    const held = new SnapshotsInLedger(crypto, verified, from)
-    let state = startVerification({
-      crypto,
-      ...(serviceCertificatePem !== undefined && { serviceCertificatePem }),
-      ...(from !== undefined && { from: beginningAfter(from) }),
-    })
-    const bytesTotal = names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
-    let tornBytes = 0
-    let bytesDone = 0
-    let lastSigned: { readonly file: string; readonly entry: EntrySlice } | undefined
-    for (const name of names) {
-      const bytes = new Uint8Array(readFileSync(join(directory, name)))
-      if (isJustCreated(name, bytes)) tornBytes += bytes.length
-      else {
-        const before = state.lastSeqno
-        state = verifyFile(state, name, bytes, (entry, after) => held.visit(entry, after))
-        const chunk = decodeChunk(bytes)
-        tornBytes += chunk.tornBytes
-        const entry = chunk.entries[(state.epochs.at(-1)?.lastSignedSeqno ?? 0) - before - 1]
-        if (entry !== undefined) lastSigned = { file: name, entry }
+    const audit = new Audit(directory, options)
+    let state = audit.begin(options.crypto)
+    for (const { path, name, isCommitted, first } of audit.files) {
+      const file = realFiles.open(path, 'read')
+      try {
+        const slices = watched(chunkEntries(file, { isCommitted }), (slice, index) => {
+          work.place = { file: name, seqno: first + index, ...slice }
+          audit.reached(slice.offset)
+        })
+        const visit: EntryVisitor = (entry, after) => audit.visit(entry, after, work.place!)
+        const verified = verifyFile(state, name, slices, visit)
+        state = verified.state
+        audit.fileDone(file.size(), verified.end)
+        work.filesDone++
+      } finally {
+        file.close()
       }
-      files++
-      bytesDone += bytes.length
-      options.onProgress?.(bytesDone, bytesTotal)
     }
-    const summary = finishVerification(state)
-    const recoveryFiles = names.filter((name) => parseLedgerFileName(name)?.recovery === true).length
-    const snapshots = verified.map((snapshot) => describeSnapshot(snapshot, held, from, state))
-    const unauthenticated = lastSigned === undefined ? [] : rangesIn(lastSigned.file, lastSigned.entry)
-    const found = { files, recoveryFiles, tornBytes, snapshots, unauthenticated, uncommittedSnapshots: uncommitted }
-    return { ok: true, ...found, ...summary }
+    return audit.report(state)
   } catch (error) {
-    if (error instanceof EntryFault) return { ok: false, files, failure: error.failure }
-    if (error instanceof CorruptDataError) return { ok: false, files, failure: failureOf(error, undefined) }
-    throw error
+    if (!(error instanceof CorruptDataError)) throw error
+    return { ok: false, files: work.filesDone, failure: failureOf(error, directory, work.place) }
   }
 }
 
-const rangesIn = (file: string, { offset, bytes }: EntrySlice): (ByteRange & { readonly file: string })[] =>
+/** An entry, where it stands, and its bytes. */
+export interface EntryPlaceInLedger extends EntrySlice {
+  readonly file: string
+  readonly seqno: number
+}
+
+export interface AuditedFile {
+  readonly path: string
+  readonly name: string
+  readonly isCommitted: boolean
+  /** Seqno of its first entry, by its name. */
+  readonly first: number
+}
+
+const PROGRESS_BYTES = 1024 * 1024
+
+/** What is gathered while the entries of a directory are verified, whoever reads them. @throws as verifyLedger */
+export class Audit {
+  readonly files: readonly AuditedFile[]
+  readonly bytesTotal: number
+  readonly #options: VerifyLedgerOptions
+  readonly #snapshots: readonly VerifiedSnapshot[]
+  readonly #uncommitted: readonly string[]
+  readonly #from: VerifiedSnapshot | undefined
+  readonly #held: SnapshotsInLedger
+  #tornBytes = 0
+  /** Of files that are done. */
+  #bytesDone = 0
+  #reached = 0
+  #lastSigned: EntryPlaceInLedger | undefined
+
+  constructor(directory: string, options: VerifyLedgerOptions) {
+    const names = filesOf(directory)
+    const { verified, uncommitted } = readSnapshots(options)
+    this.#options = options
+    this.#snapshots = verified
+    this.#uncommitted = uncommitted
+    this.#from = beginning(directory, names[0]!, verified)
+    this.#held = new SnapshotsInLedger(options.crypto, verified, this.#from)
+    this.files = names.map((name) => {
+      const parsed = parseLedgerFileName(name)
+      return {
+        path: join(directory, name),
+        name,
+        isCommitted: parsed?.committed === true,
+        first: parsed?.first ?? 0,
+      }
+    })
+    this.bytesTotal = this.files.reduce((sum, { path }) => sum + statSync(path).size, 0)
+  }
+
+  /** Up to this seqno snapshots are held against every entry. */
+  get lastSnapshotSeqno(): number {
+    return this.#snapshots.at(-1)?.snapshot.seqno ?? 0
+  }
+
+  begin(crypto: Crypto): Verification {
+    const { serviceCertificatePem } = this.#options
+    return startVerification({
+      crypto,
+      ...(serviceCertificatePem !== undefined && { serviceCertificatePem }),
+      ...(this.#from !== undefined && { from: beginningAfter(this.#from) }),
+    })
+  }
+
+  /** Told of entries that were found good: of all that concern the service, and of all that snapshots are held against. */
+  visit(entry: Entry, after: Verification, place: EntryPlaceInLedger): void {
+    this.#held.visit(entry, after)
+    if (after.epochs.at(-1)?.lastSignedSeqno === entry.seqno) this.#lastSigned = place
+  }
+
+  /** Offset in the current file; for progress only. */
+  reached(offset: number): void {
+    if (offset - this.#reached < PROGRESS_BYTES) return
+    this.#reached = offset
+    this.#options.onProgress?.(this.#bytesDone + offset, this.bytesTotal)
+  }
+
+  fileDone(bytes: number, { tornBytes }: ChunkEnd): void {
+    this.#tornBytes += tornBytes
+    this.#bytesDone += bytes
+    this.#reached = 0
+    this.#options.onProgress?.(this.#bytesDone, this.bytesTotal)
+  }
+
+  /** @throws CorruptDataError when the service is not the trusted one, or a snapshot of another */
+  report(state: Verification): LedgerReport {
+    const summary = finishVerification(state)
+    return {
+      ok: true,
+      files: this.files.length,
+      recoveryFiles: this.files.filter(({ name }) => parseLedgerFileName(name)?.recovery === true).length,
+      tornBytes: this.#tornBytes,
+      snapshots: this.#snapshots.map((snapshot) => describeSnapshot(snapshot, this.#held, this.#from, state)),
+      unauthenticated: this.#lastSigned === undefined ? [] : rangesIn(this.#lastSigned),
+      uncommittedSnapshots: this.#uncommitted,
+      ...summary,
+    }
+  }
+}
+
+const rangesIn = ({ file, offset, bytes }: EntryPlaceInLedger): (ByteRange & { readonly file: string })[] =>
   unauthenticatedRanges(bytes).map(({ what, from, to }) => ({ file, what, from: offset + from, to: offset + to }))
+
+/** The same entries, each shown to `see` before it is handed on. */
+function* watched(
+  entries: Generator<EntrySlice, ChunkEnd>,
+  see: (slice: EntrySlice, index: number) => void,
+): Generator<EntrySlice, ChunkEnd> {
+  let index = 0
+  for (;;) {
+    const next = entries.next()
+    if (next.done === true) return next.value
+    see(next.value, index++)
+    yield next.value
+  }
+}
 
 /** Files of a ledger in the order in which they are read. Those of an unfinished recovery continue what was there before. */
 function filesOf(directory: string): string[] {
@@ -172,44 +272,10 @@ function describeSnapshot(
   return { file: fileName, seqno: snapshot.seqno, evidence: `${evidence.view}.${evidence.seqno}`, standing }
 }
 
-/** A crash right after a chunk was created leaves it without a whole header: torn, not corrupt. */
-const isJustCreated = (name: string, bytes: Uint8Array): boolean =>
-  bytes.length < CHUNK_HEADER_BYTES && parseLedgerFileName(name)?.committed === false
-
-/** Carries a fault and the seqno it was found at out of the loop over files. */
-class EntryFault extends Error {
-  readonly failure: LedgerFailure
-  constructor(failure: LedgerFailure) {
-    super(failure.reason)
-    this.failure = failure
-  }
-}
-
-function verifyFile(state: Verification, name: string, bytes: Uint8Array, visit: EntryVisitor): Verification {
-  try {
-    return verifyChunk(state, name, bytes, visit)
-  } catch (error) {
-    if (!(error instanceof CorruptDataError)) throw error
-    throw new EntryFault(failureOf(error, seqnoAt(name, bytes, error.offset)))
-  }
-}
-
-const failureOf = ({ where, offset, message }: CorruptDataError, seqno: number | undefined): LedgerFailure => ({
-  file: where,
-  offset,
-  seqno,
-  reason: message.slice(`${where}: corrupt at byte ${offset}: `.length),
-})
-
-/** Seqno of the entry that begins at an offset: the file's first seqno, and one more for each entry before it. */
-function seqnoAt(name: string, bytes: Uint8Array, offset: number): number | undefined {
-  const first = parseLedgerFileName(name)?.first
-  if (first === undefined) return undefined
-  try {
-    const index = decodeChunk(bytes).entries.findIndex((entry) => entry.offset === offset)
-    return index < 0 ? undefined : first + index
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined
-    throw error
-  }
+/** A fault in an entry is at the entry read last. */
+function failureOf(error: CorruptDataError, directory: string, place: EntryPlaceInLedger | undefined): LedgerFailure {
+  const { where, offset, reason } = error
+  const file = where.startsWith(`${directory}/`) ? where.slice(directory.length + 1) : where
+  const isInEntry = place !== undefined && place.file === file && place.offset === offset
+  return { file, offset, seqno: isInEntry ? place.seqno : undefined, reason }
 }

@@ -64,14 +64,18 @@ export function wholeEntriesEnd(bytes: Uint8Array, start: number = CHUNK_HEADER_
   }
 }
 
-export interface Chunk {
+/** How a chunk file ends. */
+export interface ChunkEnd {
   /** False while the positions table is missing. */
   readonly complete: boolean
-  readonly entries: readonly EntrySlice[]
   /** Offset behind the last whole entry: the table's offset when complete. */
   readonly end: number
   /** Bytes behind `end` that do not form an entry; always 0 when complete. */
   readonly tornBytes: number
+}
+
+export interface Chunk extends ChunkEnd {
+  readonly entries: readonly EntrySlice[]
 }
 
 /**

@@ -7,8 +7,7 @@ import { verifyRootSignature } from '../crypto/cose.ts'
 import type { Crypto, EcPublicKey } from '../crypto/crypto.ts'
 import { CorruptDataError } from '../errors.ts'
 import { seqno, type Seqno, SEQNO_UNKNOWN, type View, VIEW_UNKNOWN } from '../ids.ts'
-import { append, deserialiseTree, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../merkle/tree.ts'
-import { CHUNK_HEADER_BYTES, decodeChunk, parseLedgerFileName } from './chunk.ts'
+import { appendAll, deserialiseTree, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../merkle/tree.ts'
 import { decodeEntry, type Entry, ENTRY_TYPES } from './entry.ts'
 import { entryLeaf } from './leaf.ts'
 import {
@@ -121,9 +120,12 @@ function beginningAt({
 
 function checkPosition(state: Verification, entry: Entry): void {
   if (entry.type === ENTRY_TYPES.snapshot) throw new LedgerFault('a snapshot is no ledger entry')
-  if (entry.seqno !== state.lastSeqno + 1) throw new LedgerFault(`seqno ${entry.seqno} follows ${state.lastSeqno}`)
-  if (entry.view < state.lastView || entry.view < 1)
-    throw new LedgerFault(`view ${entry.view} follows ${state.lastView}`)
+  checkFollows(state, entry.seqno, entry.view)
+}
+
+function checkFollows({ lastSeqno, lastView }: Verification, nextSeqno: Seqno, inView: View): void {
+  if (nextSeqno !== lastSeqno + 1) throw new LedgerFault(`seqno ${nextSeqno} follows ${lastSeqno}`)
+  if (inView < lastView || inView < 1) throw new LedgerFault(`view ${inView} follows ${lastView}`)
 }
 
 /** The serialised tree must be ours, byte for byte; returns our tree, flushed as the signer's was. */
@@ -222,21 +224,46 @@ function step(state: Verification, bytes: Uint8Array, entry: Entry): Verificatio
   checkPosition(state, entry)
   const signature = parseSignature(entry)
   const checked = signature === undefined ? applyTables(state, entry) : verifySignature(state, entry, signature)
-  const { crypto, trustedKey, service, epochs } = checked
+  return appended(checked, entry.view, [entryLeaf(checked.crypto, bytes, entry)])
+}
+
+/** Leaves of consecutive transactions of one view come after what was checked. */
+function appended(state: Verification, inView: View, leaves: readonly Uint8Array[]): Verification {
+  const { crypto, trustedKey, service, epochs, lastSeqno, lastView, firstSeqnoOfView } = state
   // Field by field, not by spreading: it is done for every entry, and it showed.
   return {
     crypto,
     trustedKey,
     service,
     epochs,
-    lastSeqno: entry.seqno,
-    lastView: entry.view,
-    tree: append(crypto, checked.tree, entryLeaf(crypto, bytes, entry)),
+    lastSeqno: seqno(lastSeqno + leaves.length),
+    lastView: inView,
+    tree: appendAll(crypto, state.tree, leaves),
     firstSeqnoOfView:
-      entry.view === state.lastView
-        ? state.firstSeqnoOfView
-        : new Map(state.firstSeqnoOfView).set(entry.view, entry.seqno),
+      inView === lastView ? firstSeqnoOfView : new Map(firstSeqnoOfView).set(inView, seqno(lastSeqno + 1)),
   }
+}
+
+/**
+ * Whether more of an entry matters to a verifier than its seqno, its view and its leaf: it signs, or it may change the service or its nodes.
+ * All of that stands in CCF's own tables (CCF facts §7).
+ */
+export const concernsService = (entry: Entry): boolean =>
+  entry.publicWrites.some(({ name }) => name.startsWith('public:ccf.'))
+
+/**
+ * The same step for a run of entries that do not concern the service, were decoded elsewhere (another thread) and are all of one view.
+ * @throws LedgerFault when they cannot follow
+ */
+export function verifyLeaves(
+  state: Verification,
+  first: Seqno,
+  inView: View,
+  leaves: readonly Uint8Array[],
+): Verification {
+  if (leaves.length === 0) return state
+  checkFollows(state, first, inView)
+  return appended(state, inView, leaves)
 }
 
 /** Is told of every entry that was found good, with the state after it. May refuse it with a LedgerFault. */
@@ -262,46 +289,6 @@ export function verifyEntry(
     if (!(error instanceof DecodeError || error instanceof LedgerFault)) throw error
     throw new CorruptDataError(where.file, where.offset, error.message)
   }
-}
-
-/**
- * Checks a whole ledger file: its name, its positions table, that a complete one ends in a signature, and every entry.
- * A torn entry at the end of an open chunk is not a fault: it was never acknowledged.
- * @throws CorruptDataError
- */
-export function verifyChunk(
-  state: Verification,
-  fileName: string,
-  bytes: Uint8Array,
-  visit?: EntryVisitor,
-): Verification {
-  const name = parseLedgerFileName(fileName)
-  if (name === undefined) throw new CorruptDataError(fileName, 0, 'not a ledger file name')
-  if (name.first !== state.lastSeqno + 1) throw new CorruptDataError(fileName, 0, `follows seqno ${state.lastSeqno}`)
-  let next = state
-  let chunk
-  try {
-    chunk = decodeChunk(bytes)
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    throw new CorruptDataError(fileName, error.offset, error.message)
-  }
-  if (name.committed && !chunk.complete)
-    throw new CorruptDataError(fileName, 0, 'committed, but without positions table')
-  for (const slice of chunk.entries) {
-    next = verifyEntry(next, slice.bytes, { file: fileName, offset: slice.offset }, visit)
-  }
-  if (name.last !== undefined && name.last !== next.lastSeqno) {
-    throw new CorruptDataError(fileName, chunk.end, `ends at seqno ${next.lastSeqno}`)
-  }
-  if (chunk.complete && next.epochs.at(-1)?.lastSignedSeqno !== next.lastSeqno) {
-    throw new CorruptDataError(
-      fileName,
-      chunk.entries.at(-1)?.offset ?? CHUNK_HEADER_BYTES,
-      'does not end in a signature',
-    )
-  }
-  return next
 }
 
 export interface LedgerSummary {

@@ -1,4 +1,4 @@
-// Bundles runtime/cli/main.ts into .build/concordat.mjs, only when a source is newer than the bundle. Node 20 runs no TypeScript by itself.
+// Bundles runtime/cli/main.ts into .build/concordat.mjs, and the helper threads' program beside it, only when a source is newer than the bundle. Node 20 runs no TypeScript by itself.
 // Not the published build (build.mjs). Packages stay outside the bundle: native ones cannot be bundled, the others need not be.
 // The rule to remember: launches may overlap, so the bundle is replaced by renaming and never written in place.
 import { mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -39,8 +39,9 @@ async function build(root, bundle, newestMs) {
   const { buildSync } = await import('esbuild')
   const result = buildSync({
     absWorkingDir: root,
-    entryPoints: ['runtime/cli/main.ts'],
-    outfile: bundle,
+    entryPoints: { concordat: 'runtime/cli/main.ts', 'verify-helper': 'runtime/parallel-verify/helper.ts' },
+    outdir: '.build',
+    outExtension: { '.js': '.mjs' },
     bundle: true,
     packages: 'external',
     format: 'esm',
@@ -51,7 +52,7 @@ async function build(root, bundle, newestMs) {
     logLevel: 'silent',
   })
   mkdirSync(join(root, '.build'), { recursive: true })
-  // The source map first: whoever sees the new bundle finds its map.
+  // The bundle last: whoever sees it finds its map and the helpers' program.
   const files = result.outputFiles.toSorted((a, b) => Number(a.path === bundle) - Number(b.path === bundle))
   for (const { path, contents } of files) {
     const temporary = `${path}.${process.pid}`

@@ -3,22 +3,12 @@
 // The rule to remember: memory is one window and one entry, whatever the ledger's size; a fault names file, offset and seqno.
 import { DecodeError } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError } from '../../protocols/errors.ts'
-import { CHUNK_HEADER_BYTES } from '../../protocols/ledger/chunk.ts'
-import {
-  decodeEntry,
-  type Entry,
-  ENTRY_HEADER_BYTES,
-  ENTRY_TYPES,
-  entryLengthAt,
-} from '../../protocols/ledger/entry.ts'
+import type { ChunkEnd } from '../../protocols/ledger/chunk.ts'
+import { decodeEntry, type Entry, ENTRY_TYPES } from '../../protocols/ledger/entry.ts'
+import { chunkEntries } from '../../store/ledger/chunk-entries.ts'
 import type { File, FileSystem } from '../../store/ledger/files.ts'
-import { readTableOffset } from '../../store/ledger/positions.ts'
 import { realFiles } from '../../store/ledger/real-files.ts'
 import type { LedgerChunk } from './chunk-row.ts'
-import { FileWindow } from './file-window.ts'
-
-/** A larger entry cannot have come from CCF, whose messages end at 64 MB (CCF facts §17): its size is not believed. */
-export const ENTRY_READ_BYTES_MAX = 128 * 1024 * 1024
 
 export interface StreamedEntry {
   readonly chunk: LedgerChunk
@@ -71,44 +61,6 @@ function decode(chunk: LedgerChunk, place: Place, bytes: Uint8Array): Entry {
   }
 }
 
-/** Where entries end: the positions table, or the file's end while that is not written (CCF facts §3.1). */
-function entriesLimit(file: File, chunk: LedgerChunk, place: Place): { limit: number; hasTable: boolean } {
-  const fileBytes = file.size()
-  if (fileBytes < CHUNK_HEADER_BYTES && !chunk.committed) return { limit: fileBytes, hasTable: false }
-  const table = readTableOffset(file)
-  if (table >= CHUNK_HEADER_BYTES && table <= fileBytes) return { limit: table, hasTable: true }
-  if (chunk.committed) throw corrupt(chunk, { ...place, offset: 0 }, `committed, with its positions table at ${table}`)
-  // After a crash the header may be on disk and the table not.
-  return { limit: fileBytes, hasTable: false }
-}
-
-function checkPosition(chunk: LedgerChunk, table: FileWindow, tableOffset: number, place: Place): void {
-  const at = tableOffset + 4 * (place.seqno - chunk.first)
-  const bytes = table.take(at, 4)
-  const position = bytes === undefined ? undefined : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true)
-  if (position === place.offset) return
-  const what = position === undefined ? 'is missing' : 'points elsewhere'
-  throw corrupt(chunk, { ...place, offset: at }, `its position in the positions table ${what}`)
-}
-
-function checkEnd(chunk: LedgerChunk, place: Place, tableBytes: number): void {
-  const count = place.seqno - chunk.first
-  if (chunk.last !== undefined && chunk.last !== place.seqno - 1)
-    throw corrupt(chunk, place, `the chunk ends before it, but its name says ${chunk.last}`)
-  if (tableBytes !== 4 * count)
-    throw corrupt(chunk, place, `positions table of ${tableBytes} bytes for ${count} entries`)
-}
-
-/** Bytes of the entry at `place`, or undefined when it is not all there. */
-function takeEntry(window: FileWindow, chunk: LedgerChunk, place: Place): Uint8Array | undefined {
-  const header = window.take(place.offset, ENTRY_HEADER_BYTES)
-  const size = header === undefined ? undefined : entryLengthAt(header, 0)
-  if (size === undefined) return undefined
-  if (size > ENTRY_READ_BYTES_MAX && window.holds(place.offset + size))
-    throw corrupt(chunk, place, `an entry of ${size} bytes, more than any may have`)
-  return window.take(place.offset, size)
-}
-
 /** @returns the torn tail, if there is one. */
 function* readChunk(
   file: File,
@@ -117,31 +69,38 @@ function* readChunk(
   from: number,
   to: number,
 ): Generator<StreamedEntry, TornTail | undefined> {
-  const { limit, hasTable } = entriesLimit(file, chunk, place)
-  const window = new FileWindow(file, limit)
-  const table = new FileWindow(file, file.size())
-  const isChecked = chunk.committed
-  place.offset = Math.min(CHUNK_HEADER_BYTES, limit)
-  while (place.offset < limit && place.seqno <= to) {
-    const bytes = takeEntry(window, chunk, place)
-    if (bytes === undefined) {
-      if (hasTable) throw corrupt(chunk, place, 'incomplete entry')
-      break
-    }
-    if (isChecked) checkPosition(chunk, table, limit, place)
+  const slices = chunkEntries(file, { isCommitted: chunk.committed })
+  place.offset = 0
+  while (place.seqno <= to) {
+    const next = naming(chunk, place, () => slices.next())
+    if (next.done === true) return atEnd(chunk, place, next.value)
+    const { offset, bytes } = next.value
+    place.offset = offset
     if (place.seqno >= from) {
       const entry = decode(chunk, place, bytes)
       place.view = entry.view
-      yield { chunk, offset: place.offset, bytes, entry }
+      yield { chunk, offset, bytes, entry }
     }
-    place.offset += bytes.length
     place.seqno++
   }
-  if (place.seqno > to) return undefined
-  if (isChecked) checkEnd(chunk, place, file.size() - limit)
-  // A file shorter than its header was created and nothing more: all of it is torn.
-  const end = limit < CHUNK_HEADER_BYTES ? 0 : place.offset
-  return limit > end ? { file: chunk.name, offset: end, bytes: limit - end } : undefined
+  return undefined
+}
+
+/** A fault of the file's shape is met where the walk stands: its reason gets the seqno. */
+function naming<T>(chunk: LedgerChunk, place: Place, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof CorruptDataError)) throw error
+    throw corrupt(chunk, { ...place, offset: error.offset }, error.reason)
+  }
+}
+
+function atEnd(chunk: LedgerChunk, place: Place, { complete, end, tornBytes }: ChunkEnd): TornTail | undefined {
+  if (chunk.committed && !complete) throw corrupt(chunk, { ...place, offset: 0 }, 'committed, without positions table')
+  if (chunk.last !== undefined && chunk.last !== place.seqno - 1)
+    throw corrupt(chunk, { ...place, offset: end }, `the chunk ends before it, but its name says ${chunk.last}`)
+  return tornBytes > 0 ? { file: chunk.name, offset: end, bytes: tornBytes } : undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 // `concordat bench` (npm run bench): figures and ratios of this machine, in one run.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { auditFigures } from '../../bench/audit.ts'
 import { runBench, type BenchPlan, type Row } from '../../bench/bench.ts'
@@ -21,6 +21,7 @@ interface BenchOptions {
   /** Loads to run: echo, writes, reads. */
   readonly only?: string
   readonly inFlight?: string
+  readonly ccfPython?: string
   /** For nodes, e.g. `--cpu-prof`. */
   readonly nodeArgs?: string
 }
@@ -66,17 +67,30 @@ function ratiosOf(rows: readonly Row[]): Ratio[] {
   })
 }
 
-function benchAudit(json: boolean): void {
-  const { entries, verifiedPerSecond, hashedPerSecond } = auditFigures()
-  const toHashes = verifiedPerSecond / hashedPerSecond
-  if (json) return console.log(JSON.stringify({ entries, verifiedPerSecond, hashedPerSecond, toHashes }))
+async function benchAudit({ json, ccfPython }: BenchOptions): Promise<void> {
+  const bundles = dirname(thisProgram())
+  const figures = await auditFigures({
+    helperProgram: join(bundles, 'verify-helper.mjs'),
+    python: ccfPython ?? join(bundles, 'venv/bin/python'),
+  })
+  const { entries, bytes, verifiedPerCpuSecond, inParallelPerSecond, hashedPerCpuSecond, ccfPythonPerSecond } = figures
+  const toHashes = verifiedPerCpuSecond / hashedPerCpuSecond
+  const toCcfPython = ccfPythonPerSecond && inParallelPerSecond / ccfPythonPerSecond
+  if (json === true) return console.log(JSON.stringify({ ...figures, toHashes, toCcfPython }))
+  const ccf =
+    ccfPythonPerSecond === undefined
+      ? "CCF's Python verifier is not installed (npm run test:interop installs it; or --ccf-python FILE)"
+      : `CCF's Python verifier: ${number(ccfPythonPerSecond)} a second; ours with threads ${toCcfPython!.toFixed(1)} times as fast`
+  console.log(`a ledger of ${number(entries)} entries, ${number(bytes)} bytes; entries a second:`)
   console.log(
-    `a ledger of ${number(entries)} entries: verified ${number(verifiedPerSecond)}, only hashed ${number(hashedPerSecond)} entries a CPU second; ratio ${toHashes.toFixed(2)}`,
+    `  one core ${number(verifiedPerCpuSecond)}; only hashed ${number(hashedPerCpuSecond)}; ratio ${toHashes.toFixed(2)}`,
   )
+  console.log(`  ${cpus().length} helper threads, by the clock: ${number(inParallelPerSecond)}`)
+  console.log(`  ${ccf}`)
 }
 
 async function bench(options: BenchOptions): Promise<void> {
-  if (options.only === 'audit') return benchAudit(options.json === true)
+  if (options.only === 'audit') return benchAudit(options)
   const directory = mkdtempSync(join(tmpdir(), 'concordat-bench-'))
   const { nodes, flush, curve } = options
   const service = await LocalService.start({
@@ -136,6 +150,7 @@ export function register(program: Command): void {
     .option('--flush <policy>', 'commit, interval or never', 'commit')
     .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
     .option('--only <loads>', 'some of echo,writes,reads; or audit: how fast a ledger is verified')
+    .option('--ccf-python <file>', 'for audit: a Python interpreter with the package ccf')
     .option('--in-flight <counts>', 'e.g. 1,64,512')
     .option('--node-args <args>', 'arguments of Node for the node processes, e.g. "--cpu-prof"')
     .action((options: BenchOptions) => bench(options))

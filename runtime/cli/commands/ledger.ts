@@ -1,17 +1,19 @@
 // `concordat ledger verify` proves a ledger directory offline; `concordat ledger check` says what is there without judging signatures.
-// Not the verification (../verify-ledger.ts, protocols/ledger). The rule to remember: both only read.
+// Not the verification (../../verify-ledger.ts, ../../parallel-verify, protocols/ledger). The rule to remember: both only read.
 import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { UsageError } from '../../../protocols/errors.ts'
 import { inspectLedger, type ChunkFacts, type LedgerFacts } from '../../../store/ledger/inspect.ts'
 import { readTextInput } from '../input.ts'
 import { note, printJson, printLine, progressBar } from '../../terminal/output.ts'
-import { verifyLedger, type LedgerReport, type SnapshotReport } from '../../verify-ledger.ts'
+import { THREADS_MAX, verifyLedgerInParallel } from '../../parallel-verify/verify-in-parallel.ts'
+import type { LedgerReport, SnapshotReport } from '../../verify-ledger.ts'
 import { registerDiff } from './ledger-diff.ts'
 import { registerMap } from './ledger-map.ts'
 import { registerRead } from './ledger-read.ts'
+import { thisProgram } from './up.ts'
 
 const EXIT_PROBLEM = 1
 
@@ -28,6 +30,7 @@ export function register(program: Command): void {
       'verify these snapshots too (default: snapshots/ in the directory, if it is there)',
     )
     .option('--service-cert <file>', 'PEM of the service you trust; without it a ledger only vouches for itself')
+    .option('--threads <n>', 'helper threads (default: one for each core); 0: none', parseThreads)
     .option('--json', 'print one JSON object')
     .action(verify)
   ledger
@@ -57,7 +60,15 @@ function snapshotDirectory(given: string, stated: string | undefined): string | 
   return stated
 }
 
+/** @throws UsageError */
+function parseThreads(text: string): number {
+  const threads = Number(text)
+  if (!/^[0-9]+$/.test(text) || threads > THREADS_MAX) throw new UsageError(`--threads is 0 to ${THREADS_MAX}`)
+  return threads
+}
+
 interface VerifyOptions {
+  readonly threads?: number
   readonly snapshots?: string
   readonly serviceCert?: string
   readonly json?: boolean
@@ -69,8 +80,10 @@ async function verify(given: string, options: VerifyOptions): Promise<void> {
   const serviceCertificatePem =
     serviceCert === undefined ? undefined : await readTextInput(serviceCert, 'service certificate')
   const progress = progressBar('verifying', 1)
-  const report = verifyLedger(directory, {
+  const report = await verifyLedgerInParallel(directory, {
     crypto: nativeCrypto,
+    helperProgram: join(dirname(thisProgram()), 'verify-helper.mjs'),
+    threads: options.threads,
     serviceCertificatePem,
     snapshots: snapshotDirectory(given, options.snapshots),
     onProgress: (done, total) => progress.at(total === 0 ? 1 : done / total),

@@ -8,12 +8,12 @@ import { chunkHeader, encodeChunk } from '../../../protocols/ledger/chunk.ts'
 import { encodeEntry } from '../../../protocols/ledger/entry.ts'
 import { chunkRow } from '../../../runtime/ledger-tools/chunk-row.ts'
 import {
-  ENTRY_READ_BYTES_MAX,
   readEntries,
   type StreamedEntry,
   type StreamEnd,
   type StreamOptions,
 } from '../../../runtime/ledger-tools/entry-stream.ts'
+import { ENTRY_READ_BYTES_MAX } from '../../../store/ledger/chunk-entries.ts'
 import type { File, FileSystem, OpenMode } from '../../../store/ledger/files.ts'
 import { MemoryFiles } from '../../../store/ledger/memory-files.ts'
 

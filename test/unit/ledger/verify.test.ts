@@ -12,10 +12,10 @@ import { parseSignature, signatureWrites } from '../../../protocols/ledger/signa
 import {
   finishVerification,
   startVerification,
-  verifyChunk,
   verifyEntry,
   type Verification,
 } from '../../../protocols/ledger/verify.ts'
+import { verifyChunk } from '../../../protocols/ledger/verify-file.ts'
 import { append, flush } from '../../../protocols/merkle/tree.ts'
 import { LedgerWriter, makeNode, makeService } from '../../../runtime/bench/made-ledger.ts'
 import { acme, allLedgers, entriesOf, expired, type GoldenLedger } from './golden.ts'

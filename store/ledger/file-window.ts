@@ -1,6 +1,6 @@
 // A moving window over a file: reads ahead a megabyte at a time, so that walking a file of any size costs one window of memory.
 // Not a cache: going back reads again. The rule to remember: a window is never written to again, so views on it stay right.
-import type { File } from '../../store/ledger/files.ts'
+import type { File } from './files.ts'
 
 const WINDOW_BYTES = 1024 * 1024
 
