@@ -71,13 +71,14 @@ describe('bundling', () => {
       writeFileSync(join(root, path), text)
       utimesSync(join(root, path), seconds, seconds)
     }
-    for (const folder of ['protocols', 'store', 'actors', 'runtime/cli'])
+    for (const folder of ['protocols', 'store', 'actors', 'runtime/cli', 'runtime/parallel-verify'])
       mkdirSync(join(root, folder), { recursive: true })
     write('package-lock.json', '{}')
     write('runtime/cli/bundle.mjs', '')
     write('runtime/cli/main.ts', "import { word } from '../../protocols/word.ts'\nconsole.log(word)")
+    write('runtime/parallel-verify/helper.ts', "import '../../protocols/word.ts'")
     write('protocols/word.ts', "export const word: string = 'first'")
-    for (const folder of ['protocols', 'store', 'actors', 'runtime/cli', 'runtime'])
+    for (const folder of ['protocols', 'store', 'actors', 'runtime/cli', 'runtime/parallel-verify', 'runtime'])
       utimesSync(join(root, folder), PAST_SECONDS, PAST_SECONDS)
     return { root, write }
   }
@@ -102,7 +103,12 @@ describe('bundling', () => {
     const script = `import('${join(ROOT, 'runtime/cli/bundle.mjs')}').then((m) => m.upToDateBundle('${root}'))`
     const launches = await Promise.all([1, 2, 3].map(() => node(['-e', script])))
     expect(launches).toEqual(launches.map(() => ({ code: 0, stdout: '', stderr: '' })))
-    expect(readdirSync(join(root, '.build')).sort()).toEqual(['concordat.mjs', 'concordat.mjs.map'])
+    expect(readdirSync(join(root, '.build')).sort()).toEqual([
+      'concordat.mjs',
+      'concordat.mjs.map',
+      'verify-helper.mjs',
+      'verify-helper.mjs.map',
+    ])
     expect((await node([join(root, '.build/concordat.mjs')])).stdout).toBe('first\n')
   })
 
