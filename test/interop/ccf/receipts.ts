@@ -24,7 +24,7 @@ export function rootSignatures(directory: string): ReadonlyMap<string, Uint8Arra
 }
 
 /**
- * No endpoint gives COSE receipts; whoever has a JSON receipt and the ledger can make one, with the service's own signature of the same root.
+ * Whoever has a JSON receipt and the ledger can make a COSE receipt, with the service's own signature of the same root, without asking a node.
  * Undefined for a signature transaction's receipt, which has no leaf components to show.
  */
 export function coseReceiptOf(
