@@ -1,6 +1,8 @@
 // What commands read: files named on the command line, in which a mistake is the user's and said in one line.
 // The rule to remember: the content of a key file never appears in a message.
 import { readFile } from 'node:fs/promises'
+import { DecodeError } from '../../protocols/codec/bytes.ts'
+import { parseJson as parseJsonText } from '../../protocols/codec/json.ts'
 import { UsageError } from '../../protocols/errors.ts'
 
 /** @throws UsageError when it cannot be read. `-` is stdin. */
@@ -27,8 +29,9 @@ export async function readJsonInput(path: string, what: string): Promise<unknown
 /** @throws UsageError */
 export function parseJson(text: string, what: string): unknown {
   try {
-    return JSON.parse(text)
-  } catch {
+    return parseJsonText(text)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
     throw new UsageError(`${what} is not JSON`)
   }
 }

@@ -30,7 +30,13 @@ export interface ServiceFile {
 export async function readServiceFile(directory: string): Promise<ServiceFile | undefined> {
   const path = join(directory, SERVICE_FILE)
   if (!existsSync(path)) return undefined
-  const parsed = v.safeParse(schema, await readJsonInput(path, 'service file'))
+  return parseServiceFile(await readJsonInput(path, 'service file'), directory)
+}
+
+/** The content of a service file in `directory`. @throws UsageError when it is malformed. */
+export function parseServiceFile(json: unknown, directory: string): ServiceFile {
+  const path = join(directory, SERVICE_FILE)
+  const parsed = v.safeParse(schema, json)
   if (!parsed.success) throw new UsageError(`${path}: ${parsed.issues[0].message}`)
   const { service, servers, serviceCertificate, user } = parsed.output
   const inside = (file: string): string => resolve(directory, file)

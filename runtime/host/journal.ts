@@ -81,8 +81,11 @@ export interface Journal {
 }
 
 /** @throws CorruptDataError when it is not a journal, or a record inside it cannot be read. */
-export function readJournal(path: string): Journal {
-  const bytes = readFileSync(path)
+export const readJournal = (path: string): Journal => decodeJournal(readFileSync(path), path)
+
+/** The content of a journal; `path` is for messages. Each record is bounded by RECORD_BYTES_MAX. @throws as readJournal. */
+export function decodeJournal(content: Uint8Array, path: string): Journal {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.length)
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw new CorruptDataError(path, 0, 'not a Concordat journal')
   const values: unknown[] = []
   let at = MAGIC.length
@@ -94,8 +97,22 @@ export function readJournal(path: string): Journal {
     at += 4 + length
   }
   const [header, ...steps] = values
-  if (header === undefined) throw new CorruptDataError(path, at, 'no header')
-  return { header: header as JournalHeader, steps: steps as JournalStep[], tornBytes: bytes.length - at }
+  if (!isHeader(header)) throw new CorruptDataError(path, MAGIC.length, 'no header')
+  const odd = steps.findIndex((value) => !isStep(value))
+  if (odd >= 0) throw new CorruptDataError(path, at, `record ${odd + 1} is no step`)
+  return { header, steps: steps as JournalStep[], tornBytes: bytes.length - at }
+}
+
+// What a journal is replayed by; whether the rest fits, the replay finds out.
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+const isHeader = (value: unknown): value is JournalHeader =>
+  isObject(value) && isObject(value['setup']) && Array.isArray(value['kinds']) && value['kinds'].every(isObject)
+
+function isStep(value: unknown): value is JournalStep {
+  if (!isObject(value) || typeof value['effects'] !== 'string') return false
+  const { envelope } = value
+  return isObject(envelope) && typeof envelope['to'] === 'string' && isObject(envelope['event'])
 }
 
 function readRecord(path: string, at: number, record: Uint8Array): unknown {

@@ -1,6 +1,7 @@
 // Ledger secrets as an operator hands them over. Not which of them is in force (protocols/secrets), nor where they come from.
 // The rule to remember: nothing of a secret is ever in a message.
 import { fromHex } from '../../protocols/codec/bytes.ts'
+import { parseJson } from '../../protocols/codec/json.ts'
 import { LEDGER_SECRET_BYTES, type LedgerSecret } from '../../protocols/secrets/ledger-secrets.ts'
 
 const HEX = /^[0-9a-fA-F]{64}$/
@@ -9,7 +10,7 @@ const VERSION = /^[1-9][0-9]{0,15}$/
 function fromJson(text: string): LedgerSecret[] | undefined {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJson(text)
   } catch {
     // Says only that it is not JSON; the caller tells the operator what is.
     return undefined

@@ -1,5 +1,6 @@
 // Plans as files (`.sim.json`): one JSON object, refused in one line if it is not a plan.
 import * as v from 'valibot'
+import { parseJson } from '../../protocols/codec/json.ts'
 import { UsageError } from '../../protocols/errors.ts'
 import { FAULTS, PLAN_FORMAT, type Plan } from './plan.ts'
 
@@ -54,8 +55,9 @@ export const formatPlan = (plan: Plan): string => `${JSON.stringify(plan, undefi
 export function parsePlan(text: string, path: string): Plan {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJson(text)
   } catch {
+    // Whatever it is: one line for the user.
     throw new UsageError(`${path} is not JSON`)
   }
   const parsed = v.safeParse(schema, json)

@@ -29,7 +29,8 @@ export async function runBundled(tool) {
     target: 'node20',
   }
   buildSync({ ...common, entryPoints: [`test/${tool}/run.ts`], outfile, logLevel: 'warning' })
+  // Until the end: the program may start workers from it.
+  process.on('exit', () => rmSync(outfile, { force: true }))
   const program = await import(pathToFileURL(outfile).href)
-  rmSync(outfile)
   process.exitCode = await program[tool](root, process.argv.slice(2))
 }

@@ -2,6 +2,7 @@
 // Nothing here decides whether a client may enter except `tokenMatches`.
 // The rule to remember: fields absent from CONNECT keep nats-server's defaults, which are verbose and pedantic.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { parseJson } from '../../../protocols/codec/json.ts'
 
 /** A version that clients parse as semantic, and that says who we are. */
 export const BROKER_VERSION = '2.10.0-concordat'
@@ -82,7 +83,7 @@ export function parseConnect(json: string, previous: ConnectOptions): ConnectOpt
 
 function parseObject(json: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(json)
+    const value: unknown = parseJson(json)
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined

@@ -3,5 +3,13 @@ import type { Decoder } from './decoder.ts'
 import { cryptoDecoders } from './of-crypto.ts'
 import { ledgerDecoders } from './of-ledger.ts'
 import { messageDecoders } from './of-messages.ts'
+import { runtimeDecoders } from './of-runtime.ts'
+import { storeDecoders } from './of-store.ts'
 
-export const catalogue: readonly Decoder[] = [...ledgerDecoders, ...cryptoDecoders, ...messageDecoders]
+export const catalogue: readonly Decoder[] = [
+  ...ledgerDecoders,
+  ...storeDecoders,
+  ...cryptoDecoders,
+  ...messageDecoders,
+  ...runtimeDecoders,
+]

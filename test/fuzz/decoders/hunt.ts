@@ -20,8 +20,9 @@ export interface Tally {
   readonly found: readonly Found[]
 }
 
-/** Beginnings of longer seeds are tried at this many places. */
-const PREFIXES_MAX = 120
+/** Beginnings of seeds are tried at about this many places, all seeds of a decoder together. */
+const BEGINNINGS_MAX = 400
+const BEGINNINGS_OF_A_SEED_MIN = 16
 const CHANGES_MAX = 3
 const SHRINK_STEPS_MAX = 3000
 
@@ -49,19 +50,26 @@ export function mutant(decoder: Decoder, seeds: readonly Uint8Array[], seed: num
 
 /** Every seed and its beginnings. */
 export function* beginnings(seeds: readonly Uint8Array[]): Generator<Uint8Array> {
+  const places = Math.max(BEGINNINGS_OF_A_SEED_MIN, BEGINNINGS_MAX / seeds.length)
   for (const seed of seeds) {
     yield seed
-    const stride = Math.max(1, Math.ceil(seed.length / PREFIXES_MAX))
+    const stride = Math.max(1, Math.ceil(seed.length / places))
     for (let length = 0; length < seed.length; length += stride) yield seed.slice(0, length)
   }
 }
 
 /** A smaller input that is found for the same reason: parts left out, then bytes set to zero. */
-export function shrink(decoder: Decoder, input: Uint8Array, what: Finding['what']): Uint8Array {
+export function shrink(
+  decoder: Decoder,
+  input: Uint8Array,
+  what: Finding['what'],
+  onInput?: (input: Uint8Array) => void,
+): Uint8Array {
   let best = input
   let steps = 0
   const stillFound = (candidate: Uint8Array): boolean => {
     steps++
+    onInput?.(candidate)
     const verdict = judge(decoder, candidate)
     return 'finding' in verdict && verdict.finding.what === what
   }
@@ -103,7 +111,7 @@ export function hunt(decoder: Decoder, { seed, first, count, onInput }: HuntOpti
       if (verdict.accepted) accepted++
       return undefined
     }
-    const shrunk = shrink(decoder, input, verdict.finding.what)
+    const shrunk = shrink(decoder, input, verdict.finding.what, onInput)
     const again = judge(decoder, shrunk)
     return { decoder: decoder.name, ...('finding' in again ? again.finding : verdict.finding), input: shrunk }
   }

@@ -35,7 +35,6 @@ import { encodeAltNames, encodeName, readAltNames, readName } from '../../../pro
 import { encodeTime, readTime } from '../../../protocols/crypto/x509-time.ts'
 import {
   buildCoseReceipt,
-  type CoseReceipt,
   decodeCoseReceipt,
   decodeInclusionProof,
   encodeInclusionProof,
@@ -394,8 +393,6 @@ const coseDecoders: readonly Decoder[] = [
     format: 'cbor',
     seeds: coseReceipts,
     decode: decodeCoseReceipt,
-    encode: ({ sign1, proofs }: CoseReceipt) =>
-      buildCoseReceipt(encodeSign1(sign1.protectedBytes, new Map(), sign1.payload, sign1.signature), proofs),
     bytesPerByte: 512,
   }),
   ofBytes({

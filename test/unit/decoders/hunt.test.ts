@@ -7,7 +7,7 @@ import { type Decoder, ofBytes } from '../../fuzz/decoders/decoder.ts'
 import { hunt } from '../../fuzz/decoders/hunt.ts'
 import { type Finding, judge } from '../../fuzz/decoders/judge.ts'
 
-const MUTANTS = 100
+const MUTANTS = 80
 
 describe('the hunt finds nothing in', () => {
   it.each(catalogue.map((decoder) => [decoder.name, decoder] as const))('%s', (_, decoder) => {
