@@ -71,7 +71,12 @@ export function isOfAnotherPast({ index }: HistorianState, { event }: Envelope<H
 const nextOf = ({ upTo, held }: IndexState): number => (held.at(-1)?.seqno ?? upTo) + 1
 
 export const isBehind = (s: HistorianState): boolean => s.committedSeqno > s.index.upTo
-export const isAwaitedAndBehind = (s: HistorianState): boolean => isBehind(s) && isAwaited(s)
+
+/** With what is being written counted in: asked when that has been done. */
+export function isAwaitedAndBehind(s: HistorianState): boolean {
+  const after = withWritten(s)
+  return isBehind(after) && isAwaited(after)
+}
 
 export function pause(s: HistorianState): Step<HistorianState> {
   const { indexPauseMs } = s.config
@@ -218,13 +223,15 @@ export function writeBatch(s: HistorianState, envelope: Envelope<HistorianEvent>
   return step({ ...s, signers, index: { ...index, held, writing: mark } }, effect)
 }
 
-/** Durable: what waited for it is asked. */
-export function batchWritten(s: HistorianState): Step<HistorianState> {
+function withWritten(s: HistorianState): HistorianState {
   const { writing } = s.index
-  if (writing === undefined) return unchanged(s)
+  if (writing === undefined) return s
   const { begin, upTo } = writing
-  return askAgain({ ...s, index: { ...s.index, begin, upTo, writing: undefined, isResumed: false } })
+  return { ...s, index: { ...s.index, begin, upTo, writing: undefined, isResumed: false } }
 }
+
+/** Durable: what waited for it is asked. */
+export const batchWritten = (s: HistorianState): Step<HistorianState> => askAgain(withWritten(s))
 
 /** What the index would have said is not known: it says nothing more, and the node says why. */
 export function stopIndex(s: HistorianState, envelope: Envelope<HistorianEvent>): Step<HistorianState> {

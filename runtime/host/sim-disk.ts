@@ -70,11 +70,11 @@ export class SimDisk {
     return undefined
   }
 
-  /** Entries from `from` to `to`, at most `bytesMax` of them, at least one if there is one. */
+  /** Entries from `from` (or where the ledger begins) to `to`, at most `bytesMax` of them, at least one if there is one. */
   readBack(from: number, to: number, bytesMax: number): LogRecord[] {
     const found: LogRecord[] = []
     let bytes = 0
-    for (let seqno = from; seqno <= to; seqno++) {
+    for (let seqno = Math.max(from, this.#records[0]?.seqno ?? 1); seqno <= to; seqno++) {
       const record = this.at(seqno)
       if (record === undefined) break
       bytes += record.bytes.length

@@ -1,15 +1,21 @@
 // The logging app: messages by number, private (encrypted in the ledger) under /log/private and public under /log/public.
 // `raw` keeps bytes as they are sent, in tables of their own since they need not be text: the shortest way through a
-// node, which the bench measures. Anyone may read what is public; all else needs a registered user.
+// node, which the bench measures. `historical`, `historical_receipt` and `history` read what was committed before.
+// Anyone may read what is public; all else needs a registered user.
 import * as v from 'valibot'
 import type { AuthPolicy } from '../../protocols/app.ts'
-import { defineApp, endpoint, rawBody, refuse } from './define-app.ts'
+import { equalBytes } from '../../protocols/codec/bytes.ts'
+import { formatTxId } from '../../protocols/ids.ts'
+import { defineApp, endpoint, historicalEndpoint, rawBody, refuse } from './define-app.ts'
 import { boundedText, decimal, limit, wholeNumber } from './fields.ts'
 import { PageBuilder } from './page.ts'
 import { bytes, text, typedTable, u64 } from './typed-table.ts'
 
 /** UTF-8 bytes of one message: as JSON, where one byte may become six, it still fits a request and a response. */
 export const MESSAGE_BYTES_MAX = 64 * 1024
+
+/** Transactions in one page of a history: each may be as large as a message. */
+const HISTORY_ITEMS_MAX = 50
 
 const id = v.strictObject({ id: decimal(0) })
 const noSuchRecord = refuse(404, 'ResourceNotFound', 'no such record')
@@ -93,7 +99,80 @@ function endpoints<const Where extends 'private' | 'public'>(where: Where, reade
   }
 }
 
+const history = v.strictObject({
+  id: decimal(0),
+  from: v.optional(decimal(1), '1'),
+  to: v.optional(decimal(1)),
+  limit: v.optional(decimal(1, HISTORY_ITEMS_MAX), String(HISTORY_ITEMS_MAX)),
+})
+
+/** What became of messages (CCF's logging sample: `historical`, `historical_receipt`, `historical/range`). */
+function pastEndpoints<const Where extends 'private' | 'public'>(where: Where, readers: readonly AuthPolicy[]) {
+  const table = where === 'public' ? 'public:records' : 'records'
+  return {
+    [`${where}Historical`]: historicalEndpoint({
+      verb: 'GET',
+      path: `/log/${where}/historical`,
+      auth: readers,
+      transaction: 'required',
+      query: id,
+      /** The message as of a transaction, whichever wrote it. */
+      handler({ state, input }) {
+        const { id } = input.query
+        const then = state.table(table)
+        const msg = then.get(u64.encode(id))
+        return msg === undefined
+          ? noSuchRecord
+          : { body: { id, msg: text.decode(msg), seqno: then.versionOf(u64.encode(id)) } }
+      },
+    }),
+    [`${where}HistoricalReceipt`]: historicalEndpoint({
+      verb: 'GET',
+      path: `/log/${where}/historical_receipt`,
+      auth: readers,
+      transaction: 'required',
+      query: id,
+      /** What the transaction itself wrote, with the receipt that proves it. */
+      handler({ state, input }) {
+        const { id } = input.query
+        const write = state.written(table)?.writes.find(({ key }) => equalBytes(key, u64.encode(id)))
+        return write === undefined
+          ? noSuchRecord
+          : { body: { id, msg: text.decode(write.value), receipt: state.receipt } }
+      },
+    }),
+    [`${where}History`]: historicalEndpoint({
+      verb: 'GET',
+      path: `/log/${where}/history`,
+      auth: readers,
+      transaction: 'none',
+      query: history,
+      /** Every value that a message had, oldest first, null where it was deleted; `next` is the `from` of the next page. */
+      handler({ history, input }) {
+        const { id, from, limit, to = history.committedSeqno } = input.query
+        const key = u64.encode(id)
+        const seqnos = history.writesOf(table, key, { from, to, limit: limit + 1 })
+        const page = new PageBuilder<{ transaction_id: string; msg: string | null }, number>(limit)
+        for (const state of history.states(seqnos)) {
+          const write = state.written(table)?.writes.find((candidate) => equalBytes(candidate.key, key))
+          const item = {
+            transaction_id: formatTxId(state.txId),
+            msg: write === undefined ? null : text.decode(write.value),
+          }
+          if (!page.add(item, state.txId.seqno)) break
+        }
+        return { body: page.finish() }
+      },
+    }),
+  }
+}
+
 export const logging = defineApp({
   name: 'logging',
-  endpoints: { ...endpoints('private', ['user_cert']), ...endpoints('public', ['no_auth']) },
+  endpoints: {
+    ...endpoints('private', ['user_cert']),
+    ...endpoints('public', ['no_auth']),
+    ...pastEndpoints('private', ['user_cert']),
+    ...pastEndpoints('public', ['no_auth']),
+  },
 })
