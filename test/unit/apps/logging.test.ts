@@ -116,6 +116,9 @@ it('lets anyone read public messages, and only users do the rest', () => {
     'GET /log/public',
     'GET /log/public/range',
     'GET /log/public/raw/{id}',
+    'GET /log/public/historical',
+    'GET /log/public/historical_receipt',
+    'GET /log/public/history',
   ])
   for (const endpoint of logging.endpoints) if (!open.includes(endpoint)) expect(endpoint.auth).toEqual(['user_cert'])
 })
