@@ -2,6 +2,7 @@
 // The rule to remember: a `send` or `publish` listed after an `append` with `flush` waits until that append is durable; others do not wait.
 import type { HashName, SignatureFormat } from '../protocols/crypto/crypto.ts'
 import type { LogRecord } from '../protocols/consensus/log.ts'
+import type { StoredSnapshot } from '../protocols/snapshot/format.ts'
 
 /**
  * `replica`, `session/3f…`: an actor of this node. `replica@<node id>`: the actor of that name on another node;
@@ -54,6 +55,21 @@ export type Effect =
       readonly limit: number
       readonly latestFirst: boolean
     }
+  /** The complete snapshots (`.committed`) of this node. Answer: `snapshotsListed`. */
+  | { readonly type: 'listSnapshots' }
+  /** Up to `length` bytes of one of them, from `offset` on. Answer: `snapshotRead {token, bytes}`. */
+  | {
+      readonly type: 'readSnapshot'
+      readonly token: number
+      readonly fileName: string
+      readonly offset: number
+      readonly length: number
+    }
+  /**
+   * Writes a snapshot so that it is there whole and durable, or not at all; then the oldest beyond `keep` are removed,
+   * but never the one that the ledger begins after. Answer: `snapshotSaved {fileName, reason}`.
+   */
+  | { readonly type: 'saveSnapshot'; readonly fileName: string; readonly bytes: Uint8Array; readonly keep: number }
   /** Signs off the main thread with keys the host holds. Answer: `signed {token, signatures}`, in the order of the items. */
   | { readonly type: 'sign'; readonly token: number; readonly items: readonly SignItem[] }
   /** Answer: `bytesDrawn {token, bytes}`. */
@@ -119,6 +135,11 @@ export type HostEvent =
   | { readonly type: 'indexWritten' }
   | { readonly type: 'indexFailed'; readonly reason: string }
   | { readonly type: 'indexRead'; readonly token: number; readonly seqnos: readonly number[] }
+  | { readonly type: 'snapshotsListed'; readonly snapshots: readonly StoredSnapshot[] }
+  /** Undefined when there is no such snapshot, or not any more. */
+  | { readonly type: 'snapshotRead'; readonly token: number; readonly bytes: Uint8Array | undefined }
+  /** `reason`: why it is not there; undefined when it is. */
+  | { readonly type: 'snapshotSaved'; readonly fileName: string; readonly reason: string | undefined }
   | { readonly type: 'signed'; readonly token: number; readonly signatures: readonly Uint8Array[] }
   | { readonly type: 'bytesDrawn'; readonly token: number; readonly bytes: Uint8Array }
   /** A NATS message on one of the node's subjects, routed to this actor. */

@@ -125,6 +125,8 @@ export interface MachineActor<Config, S> {
   readonly machine: AnyStateMachine
   /** The first domain record and the effects of being started. */
   readonly start: (config: Config) => Step<S>
+  /** A simple state to begin in, where a configuration asks for another than the chart's initial one. */
+  readonly beginIn?: (config: Config) => string | undefined
   readonly invariants?: readonly Invariant<S>[]
 }
 
@@ -151,7 +153,7 @@ export function machineActor<Config, S, E extends Message>(
     start(config) {
       const first = actor.start(config)
       const snapshot = machine.resolveState({
-        value: initialValue(machine),
+        value: actor.beginIn?.(config) ?? initialValue(machine),
         context: contextOf({ input: first.state }),
       })
       return { state: new Remembered<S>(snapshot as AnyMachineSnapshot), effects: first.effects }

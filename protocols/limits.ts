@@ -61,7 +61,22 @@ export const HISTORY_ROUNDS_MAX = 64
 export const HISTORY_READS_MAX = 64
 /** Ledger entries that one reading for the index of the past brings. */
 export const INDEX_BATCH_BYTES_MAX = 128 * 1024
+/** Snapshots that wait to be written or to be proven; while there are so many no other is begun (CCF: 5). */
+export const SNAPSHOTS_PENDING_MAX = 5
+/** Transactions between two snapshots, at least: one makes two transactions itself. CCF's default for their number is 10,000. */
+export const SNAPSHOT_TX_COUNT_MIN = 10
+export const SNAPSHOT_TX_COUNT = 10_000
+/** Complete snapshots that a node keeps; older ones are removed once a newer one is durable. */
+export const SNAPSHOTS_KEPT = 3
+/** Largest snapshot that is made, or fetched from another node: it is held in memory while it is. */
+export const SNAPSHOT_BYTES_MAX = 1024 * 1024 * 1024
+/** Bytes of a snapshot in one message between nodes. */
+export const SNAPSHOT_PIECE_BYTES = 256 * 1024
+/** Rows, and bytes of them, that are read from the store at a time when a snapshot is made. */
+export const SNAPSHOT_PART_ROWS = 2048
+export const SNAPSHOT_PART_BYTES = 512 * 1024
 
+invariant(SNAPSHOT_PIECE_BYTES + 4096 <= FRAME_BYTES_MAX, 'a piece of a snapshot must fit one frame')
 invariant(FRAME_BYTES_MAX + 4096 <= NATS_PAYLOAD_BYTES_MAX, 'a frame must fit one NATS message')
 invariant(ENTRY_BYTES_MAX + 4096 <= FRAME_BYTES_MAX, 'an entry must fit one frame')
 invariant(

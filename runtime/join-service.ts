@@ -29,6 +29,8 @@ export interface JoinServiceOptions {
   readonly operator: ClientIdentity
   readonly timing?: Partial<Timing>
   readonly flush?: 'commit' | 'interval' | 'never'
+  /** Transactions between two snapshots; CCF's default if it is left out. */
+  readonly snapshotTxCount?: number
   readonly onNotice: (notice: string) => void
   /** Told once the node may catch up. */
   readonly onPending?: (nodeId: NodeId, txId: TxId | undefined) => void
@@ -109,6 +111,7 @@ function startNode(options: JoinServiceOptions): NodeChild {
       timing: { ...DEFAULT_TIMING, ...options.timing },
       flush: options.flush ?? 'commit',
       chunkBytes: undefined,
+      snapshotTxCount: options.snapshotTxCount,
       journal: false,
     },
   })

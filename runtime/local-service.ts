@@ -40,6 +40,8 @@ export interface LocalServiceOptions {
   readonly timing?: Partial<Timing>
   readonly flush?: 'commit' | 'interval' | 'never'
   readonly chunkBytes?: number
+  /** Transactions between two snapshots; CCF's default if it is left out. */
+  readonly snapshotTxCount?: number
   /** Writes a journal (with secrets!) into each node's directory. */
   readonly journal?: boolean
   /** Moves an earlier service's directory aside instead of refusing. */
@@ -202,6 +204,7 @@ function startNode(options: LocalServiceOptions, directory: string, index: numbe
       timing: { ...DEFAULT_TIMING, ...options.timing },
       flush: options.flush ?? 'commit',
       chunkBytes: options.chunkBytes,
+      snapshotTxCount: options.snapshotTxCount,
       journal: options.journal ?? false,
       address: `${servers}#${name}`,
     },

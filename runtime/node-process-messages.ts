@@ -5,7 +5,7 @@ import type { GenesisMember, GenesisUser } from '../protocols/governance/genesis
 import type { Timing } from './node-setup.ts'
 
 export interface NodePreparation {
-  /** Holds this node's ledger, index and crash files. */
+  /** Holds this node's ledger, snapshots, index and crash files. */
   readonly directory: string
   readonly service: string
   readonly servers: string | readonly string[]
@@ -14,6 +14,8 @@ export interface NodePreparation {
   readonly timing: Timing
   readonly flush: 'commit' | 'interval' | 'never'
   readonly chunkBytes: number | undefined
+  /** Undefined: CCF's default. */
+  readonly snapshotTxCount: number | undefined
   readonly journal: boolean
   /** Shown to operators. */
   readonly address: string

@@ -8,6 +8,7 @@ import { channelBinding, channelKeyStatement } from '../actors/channel/identity.
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../protocols/crypto/native.ts'
 import type { NodeId } from '../protocols/ids.ts'
+import { SNAPSHOT_TX_COUNT } from '../protocols/limits.ts'
 import {
   encodeIdentityPayload,
   identityHash,
@@ -18,6 +19,7 @@ import { LEDGER_SECRET_BYTES } from '../protocols/secrets/ledger-secrets.ts'
 import { lockDirectory, type DirectoryLock } from '../store/directory-lock.ts'
 import { openLedger, type Ledger } from '../store/ledger/ledger.ts'
 import { PastIndex } from '../store/past-index-lmdb.ts'
+import { SnapshotFiles } from '../store/snapshots/snapshot-files.ts'
 import { connectNats } from './bus/nats.ts'
 import type { Bus } from './bus/bus.ts'
 import { writeCrashFile } from './host/crash-file.ts'
@@ -46,6 +48,16 @@ const CERTIFICATE_DAYS = 365
 /** EX_SOFTWARE of sysexits: it stopped by itself, and said why. */
 const EXIT_STOPPED = 70
 
+type Notice = (fields: Readonly<Record<string, string | number | boolean>>) => string
+
+/** What operators must hear of. */
+const NOTICES: Readonly<Record<string, Notice>> = {
+  snapshotRefused: ({ fileName, source, reason }) => `snapshot ${fileName} of ${source} is not used: ${reason}`,
+  snapshotNotSaved: ({ fileName, reason }) => `snapshot ${fileName} was not written, and the node goes on: ${reason}`,
+  snapshotAbandoned: ({ seqno }) =>
+    `the snapshot at ${seqno} is given up: it is too large, or its receipt cannot be had`,
+}
+
 const tell = (message: FromNode): void => {
   process.send?.(message)
 }
@@ -57,6 +69,7 @@ interface Prepared {
   readonly keys: NodeKeys
   readonly bus: Bus
   readonly ledger: Ledger
+  readonly snapshots: SnapshotFiles
   readonly index: BackgroundIndex
   readonly pastIndex: LivePastIndex
 }
@@ -78,6 +91,11 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
       if (notice.type === 'failed') stopWithoutLedger(notice.reason)
     },
   })
+  const snapshots = new SnapshotFiles({
+    directory: join(directory, 'snapshots'),
+    neededSeqno: () => ledger.firstSeqno - 1,
+  })
+  for (const file of snapshots.removed) console.error(`unfinished snapshot ${file} was removed`)
   const index = new BackgroundIndex(join(directory, 'index'), ledger)
   const pastIndex = new LivePastIndex(new PastIndex(join(directory, 'past')))
   const bus = await connectNats({
@@ -88,7 +106,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
   })
   const encryptionPublicKeyPem = publicKeyPem(encryption.spki)
   tell({ type: 'prepared', nodeId: keys.nodeId, spki: keys.spki, encryptionPublicKeyPem, address: preparation.address })
-  return { preparation, lock, keys, bus, ledger, index, pastIndex }
+  return { preparation, lock, keys, bus, ledger, snapshots, index, pastIndex }
 }
 
 /** Makes the service's key and certificates and its first transactions; this node begins to lead it. */
@@ -162,6 +180,7 @@ function nodeSetup({ keys, preparation }: Prepared, membership: Membership): Nod
     }),
     sessionSignature: sign(sessionStatement),
     timing,
+    snapshotTxCount: preparation.snapshotTxCount ?? SNAPSHOT_TX_COUNT,
     founding,
   }
 }
@@ -175,7 +194,7 @@ function openJournal(directory: string, setup: NodeSetup): JournalWriter {
 }
 
 function run(prepared: Prepared, membership: Membership): LiveHost {
-  const { keys, bus, ledger, index, pastIndex, preparation } = prepared
+  const { keys, bus, ledger, snapshots, index, pastIndex, preparation } = prepared
   const setup = nodeSetup(prepared, membership)
   const keyring = new LiveKeyring()
   keyring.install('node', keys.privateKeyPkcs8)
@@ -188,11 +207,14 @@ function run(prepared: Prepared, membership: Membership): LiveHost {
     apps: sampleApps,
     ledger: new LiveLedger(ledger, index),
     pastIndex,
+    snapshots,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
     random: () => randomInt(2 ** 32) / 2 ** 32,
     checkInvariants: process.env['CONCORDAT_CHECK'] === '1',
     onTrace: (from, point, fields) => {
       if (point === 'ledgerCorrupt') console.error(`ledger entry ${fields['seqno']} is corrupt: ${fields['reason']}`)
+      const notice = NOTICES[point]
+      if (notice !== undefined) console.error(notice(fields))
       if (process.env['CONCORDAT_TRACE'] === '1') console.error(`${from} ${point} ${JSON.stringify(fields)}`)
     },
     onDefect: (error, last) => crash(preparation.directory, error, last),

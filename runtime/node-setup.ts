@@ -35,6 +35,8 @@ export interface NodeSetup {
   /** By the node's key, over the statement that binds the static key to sessions of this service; shown with the certificate the service issues. */
   readonly sessionSignature: Uint8Array
   readonly timing: Timing
+  /** Transactions between two snapshots. */
+  readonly snapshotTxCount: number
   /** Only on the node that founds the service. SECRET. */
   readonly founding:
     | {

@@ -17,6 +17,10 @@ import { rpc } from '../actors/rpc/rpc.ts'
 import type { RpcConfig } from '../actors/rpc/state.ts'
 import { session } from '../actors/session/session.ts'
 import type { SessionConfig } from '../actors/session/state.ts'
+import { snapshotFetcher } from '../actors/snapshot-fetcher/snapshot-fetcher.ts'
+import type { FetcherConfig } from '../actors/snapshot-fetcher/state.ts'
+import { snapshotter } from '../actors/snapshotter/snapshotter.ts'
+import type { SnapshotterConfig } from '../actors/snapshotter/state.ts'
 import type { App } from '../protocols/app.ts'
 import { toHex } from '../protocols/codec/bytes.ts'
 import { parsePem } from '../protocols/codec/pem.ts'
@@ -31,6 +35,7 @@ import {
   NATS_PAYLOAD_BYTES_MAX,
 } from '../protocols/limits.ts'
 import type { Welcome } from '../protocols/requests.ts'
+import type { SnapshotFile } from '../protocols/snapshot/messages.ts'
 import { encodeHello, isReplySubject } from '../protocols/session/hello.ts'
 import { encodeIdentityPayload } from '../protocols/session/identity-payload.ts'
 import { noiseKeyPair } from '../protocols/session/noise.ts'
@@ -48,6 +53,8 @@ export const catalogue = (): AnyActorDefinition[] => [
   erase(executor),
   erase(historian),
   erase(ledgerWriter),
+  erase(snapshotter),
+  erase(snapshotFetcher),
   erase(channel),
   erase(session),
   erase(rpc),
@@ -62,6 +69,10 @@ const INDEX_PAUSE_MS = 50
 const HISTORY_BRIEF_MS = 1000
 const HISTORY_EXPIRY_MS = 30_000
 const RPC_PENDING_MAX = 1000
+const SLICE_PAUSE_MS = 1
+const RECEIPT_RETRY_MS = 100
+const SNAPSHOT_SEARCH_MS = 1000
+const SNAPSHOT_PIECE_MS = 2000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /** The configuration of the node actor, from which all others follow. Pure. */
@@ -69,7 +80,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
   const staticKey = noiseKeyPair(crypto, setup.staticKey)
   const serviceCertificate = parseCertificate(setup.serviceCertificatePem)
   const { timing, founding } = setup
-  const replicaConfig: ReplicaConfig = {
+  const replicaConfig: Omit<ReplicaConfig, 'beginning'> = {
     nodeId: setup.nodeId,
     messageTimeoutMs: timing.messageTimeoutMs,
     electionTimeoutMs: timing.electionTimeoutMs,
@@ -80,7 +91,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     sendAfterBytes: BYTES_BEFORE_SENDING,
     logTailBytesMax: LOG_TAIL_BYTES_MAX,
   }
-  const executorConfig = (secrets: Welcome): ExecutorConfig => ({
+  const executorConfig = (secrets: Welcome, snapshot: SnapshotFile | undefined): ExecutorConfig => ({
     crypto,
     apps,
     nodeId: setup.nodeId,
@@ -93,6 +104,8 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     coseSubject: '',
     secrets: secrets.secrets,
     genesis: founding === undefined ? undefined : { writes: founding.genesis, opening: founding.opening },
+    snapshotTxCount: setup.snapshotTxCount,
+    snapshot,
     forwardingTimeoutMs: timing.forwardingTimeoutMs,
   })
   const historianConfig: HistorianConfig = {
@@ -142,8 +155,17 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
       secrets: [{ version: 1, secret: founding.ledgerSecret }],
     },
     configs: {
-      replica: replicaConfig,
       historian: historianConfig,
+      snapshotter: { crypto, pauseMs: SLICE_PAUSE_MS, receiptRetryMs: RECEIPT_RETRY_MS } satisfies SnapshotterConfig,
+      fetcher: ({ secrets }, peers): FetcherConfig => ({
+        crypto,
+        serviceCertificatePem: setup.serviceCertificatePem,
+        secrets,
+        peers,
+        searchMs: SNAPSHOT_SEARCH_MS,
+        pieceMs: SNAPSHOT_PIECE_MS,
+      }),
+      replica: (beginning): ReplicaConfig => ({ ...replicaConfig, beginning }),
       rpc: { pendingMax: RPC_PENDING_MAX } satisfies RpcConfig,
       channel: channelConfig,
       executor: executorConfig,
@@ -154,7 +176,15 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
 
 export interface RunNodeOptions extends Pick<
   LiveHostOptions,
-  'ledger' | 'pastIndex' | 'keyring' | 'randomBytes' | 'random' | 'onTrace' | 'onDefect' | 'checkInvariants'
+  | 'ledger'
+  | 'pastIndex'
+  | 'snapshots'
+  | 'keyring'
+  | 'randomBytes'
+  | 'random'
+  | 'onTrace'
+  | 'onDefect'
+  | 'checkInvariants'
 > {
   readonly setup: NodeSetup
   readonly crypto: Crypto

@@ -26,6 +26,8 @@ export class Draft {
   readonly #view: number
   readonly #added: { record: LogRecord; leaf: Uint8Array }[] = []
   kv: KvState
+  /** An operator asked for a snapshot: a signature is due at once, and is its point. */
+  wantsSnapshot = false
   #last: number
 
   constructor(state: ExecutorState) {
@@ -70,7 +72,8 @@ export class Draft {
 
   /** The state with everything added, and the proposal to the replica if nothing is held back. */
   finish(): { readonly state: ExecutorState; readonly effects: readonly Effect[] } {
-    const s = this.#state
+    const wanted = { snapshotWanted: true, mustSign: true }
+    const s = this.wantsSnapshot ? { ...this.#state, ...wanted } : this.#state
     if (this.#added.length === 0) return { state: s, effects: [] }
     if (s.signing !== undefined) {
       const signing = { ...s.signing, held: [...s.signing.held, ...this.#added] }

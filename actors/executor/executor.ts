@@ -11,8 +11,10 @@ import * as admission from './admission.ts'
 import * as following from './following.ts'
 import * as forwarding from './forwarding.ts'
 import { NODE_ENDPOINTS } from './node-endpoints.ts'
+import { beginAt } from './beginning.ts'
 import { execute, executeForwarded } from './requests.ts'
 import { signed, signIfDue } from './signing.ts'
+import * as snapshots from './snapshots.ts'
 import { initialState, type ExecutorConfig, type ExecutorEvent, type ExecutorState } from './state.ts'
 
 type Name =
@@ -31,6 +33,9 @@ type Name =
   | 'admit'
   | 'retirementCompleted'
   | 'nodeCounters'
+  | 'readState'
+  | 'recordEvidence'
+  | 'abandonSnapshot'
 
 const nodeCounters = (s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> => {
   const { counters } = envelope.event as Extract<ExecutorEvent, { type: 'nodeCounters' }>
@@ -43,6 +48,9 @@ const anywhere = {
   forwarded: { actions: 'forwarded' },
   forwardingTimeout: { actions: 'forwardingTimeout' },
   nodeCounters: { actions: 'nodeCounters' },
+  readState: { actions: 'readState' },
+  recordEvidence: { actions: ['recordEvidence', 'signIfDue'] },
+  snapshotAbandoned: { actions: 'abandonSnapshot' },
   rolledBack: { actions: 'rolledBack' },
   becameBackup: { target: '.backup', actions: 'becameBackup' },
   becamePrimary: { target: '.primary', actions: ['becamePrimary', 'signIfDue'] },
@@ -68,6 +76,9 @@ export const executorMachine = setup({
     admit: admission.admit,
     retirementCompleted: admission.retirementCompleted,
     nodeCounters,
+    readState: snapshots.readState,
+    recordEvidence: snapshots.recordEvidence,
+    abandonSnapshot: snapshots.abandonSnapshot,
   }),
 }).createMachine({
   id: 'executor',
@@ -108,6 +119,9 @@ export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEven
   kind: 'executor',
   version: 2,
   machine: executorMachine,
-  start: (config) => step(initialState(config, buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS]))),
+  start: (config) => {
+    const state = initialState(config, buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS]))
+    return config.snapshot === undefined ? step(state) : beginAt(state, config.snapshot)
+  },
   invariants,
 })

@@ -23,6 +23,7 @@ import { tellNode, tellOfNodes } from './admission.ts'
 import { Draft } from './draft.ts'
 import { expireForwardings } from './forwarding.ts'
 import { serviceStatus } from './service.ts'
+import { dropSnapshots } from './snapshots.ts'
 import { isPrimary, secretOf, type ExecutorEvent, type ExecutorState, type Origin, type Pending } from './state.ts'
 
 const corrupt = (seqno: number, reason: string): never => {
@@ -74,11 +75,13 @@ export function becameBackup(s: ExecutorState, envelope: Envelope<ExecutorEvent>
     },
     summary.lastSeqno,
   )
-  const state: ExecutorState = { ...known, kv: known.committed.kv }
+  const dropped = dropSnapshots(s)
+  const { snapshots, snapshotWanted } = dropped.state
+  const state: ExecutorState = { ...known, kv: known.committed.kv, snapshots, snapshotWanted }
   const before = s.summary.leaderId
-  if (before === summary.leaderId) return unchanged(state)
+  if (before === summary.leaderId) return step(state, ...dropped.effects)
   const expired = before === undefined ? unchanged(state) : expireForwardings(state, envelope.at, true)
-  return step(expired.state, ...expired.effects, tellPrimary(summary))
+  return step(expired.state, ...dropped.effects, ...expired.effects, tellPrimary(summary))
 }
 
 const tellPrimary = ({ leaderId }: ConsensusSummary): Effect =>

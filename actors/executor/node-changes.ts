@@ -18,7 +18,11 @@ import { Transaction } from '../../store/kv/transaction.ts'
 import { findNode, knownNodes } from './node-table.ts'
 
 /** A transaction and the body of its answer, or why there is none. */
-export type NodeChange = { readonly transaction: Transaction; readonly body: unknown } | { readonly refused: Refusal }
+export type NodeChange =
+  | { readonly transaction: Transaction; readonly body: unknown }
+  /** Nothing is written; the next signature is a snapshot point. */
+  | { readonly wantsSnapshot: true; readonly body: unknown }
+  | { readonly refused: Refusal }
 
 const refuse = (...reason: Parameters<typeof refusal>): NodeChange => ({ refused: refusal(...reason) })
 

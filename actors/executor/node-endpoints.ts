@@ -1,4 +1,4 @@
-// The endpoints by which an operator adds and removes nodes. Concordat's own, until members decide by proposals (protocols/README.md §9.6).
+// The endpoints by which an operator adds and removes nodes and asks for a snapshot. Concordat's own, until members decide by proposals (protocols/README.md §9.6).
 // The rule to remember: they write governance tables, so they are no application's endpoints: no handler context, no table but theirs.
 import type { AppRequest, AppResponse, Caller } from '../../protocols/app.ts'
 import { meaningOf } from '../../protocols/consensus/record.ts'
@@ -21,6 +21,12 @@ export const NODE_ENDPOINTS: readonly NodeEndpoint[] = [
     change: ({ kv, crypto, params, body }) => registerNode(kv, crypto, params['node_id']!, body),
   },
   { ...byOperator, verb: 'DELETE', change: ({ kv, params }) => retireNode(kv, params['node_id']!) },
+  {
+    ...byOperator,
+    path: '/node/snapshot:create',
+    verb: 'POST',
+    change: () => ({ wantsSnapshot: true, body: { requested: true } }),
+  },
 ]
 
 /** Runs one of them as one transaction. The caller is known to be a member. */
@@ -37,6 +43,10 @@ export function runNodeChange(
   const { params, endpoint } = call
   const change = endpoint.change({ kv: draft.kv, crypto: s.config.crypto, params, body: request.body })
   if ('refused' in change) return refusalResponse(request.id, change.refused)
+  if ('wantsSnapshot' in change) {
+    draft.wantsSnapshot = true
+    return jsonResponse(request.id, 200, change.body)
+  }
   const txId = { view: asView(s.summary.view), seqno: asSeqno(addNodeChange(draft, change.transaction)) }
   return jsonResponse(request.id, 200, change.body, txId)
 }

@@ -4,7 +4,7 @@ import { assembleRootSignature, coseAlgorithm, rootToBeSigned } from '../../prot
 import { concat } from '../../protocols/codec/bytes.ts'
 import { invariant } from '../../protocols/errors.ts'
 import { seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
-import { encodeEntry } from '../../protocols/ledger/entry.ts'
+import { ENTRY_FLAGS, encodeEntry } from '../../protocols/ledger/entry.ts'
 import { commitEvidenceDigest, leafHash, writeSetDigest } from '../../protocols/ledger/leaf.ts'
 import { signatureWrites } from '../../protocols/ledger/signature.ts'
 import { append, root, serialiseTree } from '../../protocols/merkle/tree.ts'
@@ -14,6 +14,7 @@ import { unchanged } from '../actor.ts'
 import { send, type SignItem } from '../effects.ts'
 import { propose } from './draft.ts'
 import { endorsedCertificate } from './node-table.ts'
+import { beginSnapshot, isSnapshotDue } from './snapshots.ts'
 import { isPrimary, lastSeqno, secretOf, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
@@ -78,9 +79,10 @@ export function signed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Ste
   })
   const { secret, commitSecret } = secretOf(s, txId.seqno)
   const evidenceDigest = commitEvidenceDigest(config.crypto, commitSecret, txId.view, txId.seqno)
+  const isSnapshotPoint = isSnapshotDue(s, txId.seqno)
   const { bytes } = encodeEntry(config.crypto, secret, {
     ...txId,
-    flags: 0,
+    flags: isSnapshotPoint ? ENTRY_FLAGS.forceChunkAfter : 0,
     claimsDigest: ZERO_DIGEST,
     commitEvidenceDigest: evidenceDigest,
     writes,
@@ -89,15 +91,20 @@ export function signed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Ste
   const record = { ...txId, kind: 'signature' as const, bytes }
   const tree = append(config.crypto, s.tree, leaf)
   const checkpoint = { tree, kv: applyWriteSet(signing.kv, writes, signing.seqno) }
+  const own: Pending = { record, leaf, checkpoint }
   const entered: ExecutorState = {
     ...s,
     signing: undefined,
     signatureOutstanding: true,
     tree,
     kv: applyWriteSet(s.kv, writes, signing.seqno),
-    pending: s.pending.append([{ record, leaf, checkpoint } satisfies Pending]),
+    pending: s.pending.append([own]),
   }
-  const following = propose(entered, signing.held)
+  const begun = isSnapshotPoint ? beginSnapshot(entered, own, checkpoint.kv) : unchanged(entered)
+  const following = propose(begun.state, signing.held)
   const records = [record, ...signing.held.map((held) => held.record)]
-  return { state: following.state, effects: [send('replica', { type: 'replicate', view: s.summary.view, records })] }
+  return {
+    state: following.state,
+    effects: [send('replica', { type: 'replicate', view: s.summary.view, records }), ...begun.effects],
+  }
 }

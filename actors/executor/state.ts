@@ -10,6 +10,7 @@ import type { WriteSet } from '../../protocols/ledger/write-set.ts'
 import { emptyTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { Execute, Forward, Forwarded } from '../../protocols/requests.ts'
 import type { Parameters, Router } from '../../protocols/router.ts'
+import type { ReadState, RecordEvidence, SnapshotAbandoned, SnapshotFile } from '../../protocols/snapshot/messages.ts'
 import {
   activateSecrets,
   secretAt,
@@ -42,6 +43,10 @@ export interface ExecutorConfig {
   readonly apps: readonly App[]
   /** Only on the node that starts a service: the first transaction, and the one that opens the service once the first is committed. */
   readonly genesis: { readonly writes: WriteSet; readonly opening: WriteSet } | undefined
+  /** A snapshot is due at the first signature so many transactions after the last one (CCF: snapshots.tx_count). */
+  readonly snapshotTxCount: number
+  /** A verified snapshot that takes the place of all entries up to its seqno; undefined: begins with the service's first transaction. */
+  readonly snapshot: SnapshotFile | undefined
   /** A forwarded request that got no answer for this long is answered 504 (CCF: forwarding_timeout_ms, 3000). */
   readonly forwardingTimeoutMs: number
 }
@@ -51,6 +56,9 @@ export type ExecutorEvent =
   | Forward
   | Forwarded
   | ReplicaNotice
+  | ReadState
+  | RecordEvidence
+  | SnapshotAbandoned
   | { readonly type: 'forwardingTimeout' }
   /** From the node: what only it knows of itself. */
   | { readonly type: 'nodeCounters'; readonly counters: NodeCounters }
@@ -149,6 +157,10 @@ export interface ExecutorState {
   /** Primary: learners that have caught up and are not being endorsed yet. */
   readonly caughtUp: readonly NodeId[]
   readonly endorsing: Endorsing | undefined
+  /** Primary: the next signature is a snapshot point, because an operator wants it. */
+  readonly snapshotWanted: boolean
+  /** Primary: states that are being written down, ascending. */
+  readonly snapshots: readonly { readonly seqno: number; readonly kv: KvState }[]
   /** The version of the nodes' table that the node, and on the primary the replica, were told of. */
   readonly nodesTold: string
   /** Public keys of node certificates that were found to be issued by the service. */
@@ -197,6 +209,8 @@ export const initialState = (config: ExecutorConfig, router: Router<Served>): Ex
   counters: { sessionsActive: 0, sessionsPeak: 0 },
   caughtUp: [],
   endorsing: undefined,
+  snapshotWanted: false,
+  snapshots: [],
   nodesTold: '',
   signers: {},
 })

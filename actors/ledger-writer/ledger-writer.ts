@@ -79,10 +79,15 @@ const invariants: readonly Invariant<LedgerWriterState>[] = [
   },
 ]
 
-export const ledgerWriter = machineActor<undefined, LedgerWriterState, LedgerWriterEvent>({
+export interface LedgerWriterConfig {
+  /** Everything up to here is in the files, or in a snapshot; 0 for an empty ledger. */
+  readonly committed: number
+}
+
+export const ledgerWriter = machineActor<LedgerWriterConfig, LedgerWriterState, LedgerWriterEvent>({
   kind: 'ledger-writer',
   version: 1,
   machine: ledgerWriterMachine,
-  start: () => step({ written: 0, committed: 0 }),
+  start: ({ committed }) => step({ written: committed, committed }),
   invariants,
 })

@@ -1,22 +1,38 @@
 // How a node gets what it needs to take part: it founds the service, or asks the nodes it knows of until one that finds it in the ledger answers.
 // The rule to remember: secrets go to nodes that the committed ledger lists as Pending or Trusted, over a channel that has proven who asks.
+import { invariant } from '../../protocols/errors.ts'
 import type { JoinRequest, Welcome } from '../../protocols/requests.ts'
+import type { ChosenSnapshot, SnapshotChosen } from '../../protocols/snapshot/messages.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { send, trace, type Effect } from '../effects.ts'
 import { connect, peerOf } from './peers.ts'
 import type { NodeEvent, NodeState } from './state.ts'
 
-function startService({ config }: NodeState, secrets: Welcome): Effect[] {
+function startService({ config }: NodeState, secrets: Welcome, snapshot: ChosenSnapshot | undefined): Effect[] {
   const { configs } = config
+  const committed = snapshot?.log.seqno ?? 0
   return [
-    { type: 'installKey', name: 'service', pkcs8: secrets.servicePrivateKey },
-    { type: 'startActor', address: 'ledger-writer', kind: 'ledger-writer', config: undefined },
-    { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica },
-    { type: 'startActor', address: 'executor', kind: 'executor', config: configs.executor(secrets) },
+    { type: 'startActor', address: 'ledger-writer', kind: 'ledger-writer', config: { committed } },
+    { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica(snapshot?.log) },
+    { type: 'startActor', address: 'executor', kind: 'executor', config: configs.executor(secrets, snapshot) },
     { type: 'startActor', address: 'historian', kind: 'historian', config: configs.historian },
   ]
 }
+
+const installServiceKey = ({ servicePrivateKey }: Welcome): Effect => ({
+  type: 'installKey',
+  name: 'service',
+  pkcs8: servicePrivateKey,
+})
+
+/** From now on others may ask what snapshots there are here. */
+const startSnapshotter = ({ config }: NodeState): Effect => ({
+  type: 'startActor',
+  address: 'snapshotter',
+  kind: 'snapshotter',
+  config: config.configs.snapshotter,
+})
 
 /** The first node creates the service and leads view 2. */
 export function found(s: NodeState): Step<NodeState> {
@@ -26,7 +42,9 @@ export function found(s: NodeState): Step<NodeState> {
   return step(
     connected.state,
     ...connected.effects,
-    ...startService(s, founding),
+    startSnapshotter(s),
+    installServiceKey(founding),
+    ...startService(s, founding, undefined),
     send('replica', { type: 'forceLeader' }),
     trace('serviceFounded'),
   )
@@ -34,7 +52,7 @@ export function found(s: NodeState): Step<NodeState> {
 
 export function join(s: NodeState): Step<NodeState> {
   const connected = connect(s, s.config.peers)
-  return step(connected.state, ...connected.effects, ...askToJoin(connected.state).effects)
+  return step(connected.state, ...connected.effects, startSnapshotter(s), ...askToJoin(connected.state).effects)
 }
 
 /** Any of them may answer: which one has the latest word is not known here. */
@@ -60,12 +78,30 @@ export function welcome(s: NodeState, envelope: Envelope<NodeEvent>): Step<NodeS
 export const isWelcomeOfPeer = (s: NodeState, envelope: Envelope<NodeEvent>): boolean =>
   peerOf(s, envelope) !== undefined
 
-export function takePart(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
+/** With the service's secrets a snapshot can be opened, so now is the time to look for one. */
+export function findSnapshot(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
   const secrets = event as Welcome
+  const config = s.config.configs.fetcher(secrets, s.peers)
   return step(
     { ...s, secrets },
     { type: 'cancelTimer', name: 'joinRetry' },
-    ...startService(s, secrets),
+    installServiceKey(secrets),
+    { type: 'startActor', address: FETCHER, kind: 'snapshot-fetcher', config },
     trace('welcomed'),
+  )
+}
+
+const FETCHER = 'snapshot-fetcher'
+
+/** Begins where the snapshot ends, or with the service's first transaction. */
+export function takePart(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
+  const { snapshot } = event as SnapshotChosen
+  const { secrets } = s
+  invariant(secrets !== undefined, 'a welcomed node has the secrets')
+  return step(
+    s,
+    { type: 'stopActor', address: FETCHER },
+    ...startService(s, secrets, snapshot),
+    trace('takesPart', { from: snapshot?.log.seqno ?? 0 }),
   )
 }

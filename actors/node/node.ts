@@ -1,5 +1,5 @@
 // The node: its life from start to removal, and the supervision of its actors and client sessions. States are CCF's (facts §8.2) as far as a node
-// without recovery has them, with `catchingUp` between Pending and PartOfNetwork, and the two that a removed node passes through.
+// without recovery has them, with `findingSnapshot` and `catchingUp` between Pending and PartOfNetwork, and the two that a removed node passes through.
 // Not here: what the other actors do. Their configurations come from the composition, as opaque makers.
 // The rule to remember: a node joins once, with a key of its own; removed, it stops by itself exactly when it is safe.
 import { setup } from 'xstate'
@@ -7,7 +7,7 @@ import type { Invariant } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send } from '../effects.ts'
 import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
-import { askToJoin, found, isWelcomeOfPeer, join, takePart, welcome } from './joining.ts'
+import { askToJoin, findSnapshot, found, isWelcomeOfPeer, join, takePart, welcome } from './joining.ts'
 import { nodesChanged } from './peers.ts'
 import * as retiring from './retiring.ts'
 import * as serving from './serving.ts'
@@ -18,6 +18,7 @@ type Name =
   | 'join'
   | 'askToJoin'
   | 'welcome'
+  | 'findSnapshot'
   | 'takePart'
   | 'nodesChanged'
   | 'serve'
@@ -58,6 +59,7 @@ const nodeSetup = setup({
     join,
     askToJoin,
     welcome,
+    findSnapshot,
     takePart,
     nodesChanged,
     serve: serving.serve,
@@ -105,8 +107,14 @@ export const nodeMachine = nodeSetup.createMachine({
     },
     pending: {
       on: {
-        welcome: { guard: 'isWelcomeOfPeer', target: 'catchingUp', actions: 'takePart' },
+        welcome: { guard: 'isWelcomeOfPeer', target: 'findingSnapshot', actions: 'findSnapshot' },
         joinRetry: { actions: 'askToJoin' },
+        received: { actions: 'refuseHello' },
+      },
+    },
+    findingSnapshot: {
+      on: {
+        snapshotChosen: { target: 'catchingUp', actions: 'takePart' },
         received: { actions: 'refuseHello' },
       },
     },
@@ -168,7 +176,7 @@ const invariants: readonly Invariant<NodeState>[] = [
 
 export const node = machineActor<NodeConfig, NodeState, NodeEvent>({
   kind: 'node',
-  version: 2,
+  version: 3,
   machine: nodeMachine,
   start: (config) => step(initialState(config), send('node', { type: 'begin' })),
   invariants,

@@ -12,6 +12,7 @@ import type {
   RetirementQuery,
   Welcome,
 } from '../../protocols/requests.ts'
+import type { LogBeginning, SnapshotChosen, SnapshotFile } from '../../protocols/snapshot/messages.ts'
 import type { HostEvent } from '../effects.ts'
 
 export interface NodeConfig {
@@ -30,11 +31,14 @@ export interface NodeConfig {
 
 /** Makers of the other actors' configurations. They must be pure: replay calls them again. */
 export interface ChildConfigs {
-  readonly replica: unknown
   readonly historian: unknown
   readonly rpc: unknown
+  readonly snapshotter: unknown
+  readonly fetcher: (secrets: Welcome, peers: readonly NodeId[]) => unknown
+  /** `beginning`, `snapshot`: of the snapshot that this node begins at, if it does. */
+  readonly replica: (beginning: LogBeginning | undefined) => unknown
   readonly channel: (peer: NodeId) => unknown
-  readonly executor: (secrets: Welcome) => unknown
+  readonly executor: (secrets: Welcome, snapshot: SnapshotFile | undefined) => unknown
   readonly session: (options: {
     readonly sessionId: string
     readonly replySubject: string
@@ -55,6 +59,7 @@ export type NodeEvent =
   | RetirementQuery
   | RetiredCommitted
   | NodeNotice
+  | SnapshotChosen
   | NodesChanged
   | PrimaryChanged
   | { readonly type: 'sessionEnded'; readonly sessionId: string }

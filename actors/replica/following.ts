@@ -48,6 +48,9 @@ export function receiveAppendEntries(s: ReplicaState, envelope: Envelope<Replica
   const learnt: ReplicaState = s.leaderId === leader ? s : { ...s, leaderId: leader }
   const effects: Effect[] = [electionTimer(s)]
   if (learnt !== s) effects.push(becameBackup(learnt))
+  // A leader that does not know that this log stands on a snapshot begins before it: all of that is committed, so every leader has it.
+  const beginning = s.config.beginning?.seqno ?? 0
+  if (message.prevIdx < beginning) return { state: learnt, effects: [...effects, ack(s, leader, beginning)] }
   // A late message about entries committed here already: answering could only mislead.
   if (message.prevIdx < s.commitIdx) return { state: learnt, effects }
   return acceptEntries(learnt, message, leader, envelope.at, effects)

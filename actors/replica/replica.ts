@@ -283,6 +283,11 @@ export const replica = machineActor<ReplicaConfig, ReplicaState, ReplicaEvent>({
   kind: 'replica',
   version: 1,
   machine: replicaMachine,
-  start: (config) => step(initialState(config)),
+  start: (config) => {
+    const state = initialState(config)
+    return config.beginning === undefined ? step(state) : step(state, elections.electionTimer(state))
+  },
+  // It has heard of a view, from its snapshot, so it follows whoever leads it or a later one.
+  beginIn: ({ beginning }) => (beginning === undefined ? undefined : 'follower'),
   invariants,
 })

@@ -225,7 +225,9 @@ export function receiveAppendEntriesResponse(s: ReplicaState, envelope: Envelope
 }
 
 function acknowledged(peer: Peer, matchIdx: number): Peer {
-  if (peer.probe === undefined || matchIdx <= peer.probe) return { ...peer, matchIdx }
+  // Beyond what was sent, or asked for: the peer's log stands on a snapshot.
+  const isAhead = matchIdx > (peer.probe ?? peer.sentIdx)
+  if (!isAhead) return { ...peer, matchIdx }
   return { ...peer, matchIdx, sentIdx: Math.max(peer.sentIdx, matchIdx), probe: undefined }
 }
 

@@ -13,6 +13,7 @@ import type {
   Replicate,
   SetLearners,
 } from '../../protocols/consensus/messages.ts'
+import type { LogBeginning } from '../../protocols/snapshot/messages.ts'
 import { viewAt, type ViewHistory } from '../../protocols/consensus/view-history.ts'
 import { AppendList } from '../../store/kv/append-list.ts'
 import type { HostEvent } from '../effects.ts'
@@ -37,6 +38,8 @@ export interface ReplicaConfig {
   readonly sendAfterBytes: number
   /** Bytes of the log kept in memory; older committed entries are read back from the ledger. */
   readonly logTailBytesMax: number
+  /** Where a log begins that stands on a snapshot; undefined: with the service's first entry. */
+  readonly beginning: LogBeginning | undefined
 }
 
 export type ReplicaEvent =
@@ -170,28 +173,48 @@ export const summaryOf = (s: ReplicaState, leadership: ConsensusSummary['leaders
   peers: s.peers,
 })
 
-export const initialState = (config: ReplicaConfig): ReplicaState => ({
-  config,
-  currentView: 0,
-  votedFor: undefined,
-  leaderId: undefined,
-  votesForMe: [],
-  isNewFollower: false,
-  log: AppendList.startingAt<LogItem>(1),
-  commitIdx: 0,
-  committableIndices: [],
-  viewHistory: [],
-  configurations: [],
-  membership: 'Active',
-  retirementIdx: undefined,
-  retirementSignedIdx: undefined,
-  retiredCommitted: [],
-  learners: [],
-  batch: INITIAL_BATCH,
-  peers: {},
-  ticking: config.tickingFromStart,
-  durableIdx: 0,
-  epoch: 0,
-  pendingAcks: [],
-  commitTarget: 0,
-})
+export function initialState(config: ReplicaConfig): ReplicaState {
+  const empty: ReplicaState = {
+    config,
+    currentView: 0,
+    votedFor: undefined,
+    leaderId: undefined,
+    votesForMe: [],
+    isNewFollower: false,
+    log: AppendList.startingAt<LogItem>(1),
+    commitIdx: 0,
+    committableIndices: [],
+    viewHistory: [],
+    configurations: [],
+    membership: 'Active',
+    retirementIdx: undefined,
+    retirementSignedIdx: undefined,
+    retiredCommitted: [],
+    learners: [],
+    batch: INITIAL_BATCH,
+    peers: {},
+    ticking: config.tickingFromStart,
+    durableIdx: 0,
+    epoch: 0,
+    pendingAcks: [],
+    commitTarget: 0,
+  }
+  return config.beginning === undefined ? empty : { ...empty, ...stateAt(config.nodeId, config.beginning) }
+}
+
+/** A follower that knows a snapshot, which is on its disk: as if it held, and had committed, everything up to there (consensus.md §12). */
+function stateAt(self: NodeId, { seqno: at, view: inView, viewHistory, configuration, removed }: LogBeginning) {
+  const others = [...configuration.nodes, ...removed].filter((node) => node !== self)
+  return {
+    currentView: inView,
+    isNewFollower: true,
+    log: AppendList.startingAt<LogItem>(at + 1),
+    commitIdx: at,
+    viewHistory,
+    configurations: [configuration],
+    peers: Object.fromEntries(others.map((node) => [node, newPeer(at, 0)])),
+    ticking: configuration.nodes.includes(self),
+    durableIdx: at,
+    commitTarget: at,
+  } satisfies Partial<ReplicaState>
+}

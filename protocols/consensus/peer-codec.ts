@@ -5,10 +5,12 @@
 import { ByteReader, ByteWriter, DecodeError } from '../codec/bytes.ts'
 import { invariant } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { ENTRY_BYTES_MAX, LEDGER_SECRETS_MAX, NODES_MAX } from '../limits.ts'
+import { ENTRY_BYTES_MAX, LEDGER_SECRETS_MAX, NODES_MAX, SNAPSHOT_PIECE_BYTES } from '../limits.ts'
 import type { Forward, Forwarded, JoinRequest, RetiredCommitted, RetirementQuery, Welcome } from '../requests.ts'
 import { LEDGER_SECRET_BYTES, type LedgerSecret } from '../secrets/ledger-secrets.ts'
 import { FRAME_PLAINTEXT_BYTES_MAX } from '../session/frame.ts'
+import { parseSnapshotFileName, type StoredSnapshot } from '../snapshot/format.ts'
+import type { FetchPiece, FindSnapshots, SnapshotPiece, SnapshotsOffered } from '../snapshot/messages.ts'
 import { isToken } from '../subjects.ts'
 import { namesNodes, RECORD_KINDS, type LogRecord } from './log.ts'
 import type {
@@ -23,7 +25,17 @@ import type {
 import { readForward, readForwarded, writeForward, writeForwarded } from './peer-codec-requests.ts'
 
 export type PeerMessage =
-  ConsensusMessage | Forward | Forwarded | JoinRequest | Welcome | RetirementQuery | RetiredCommitted
+  | ConsensusMessage
+  | Forward
+  | Forwarded
+  | JoinRequest
+  | Welcome
+  | RetirementQuery
+  | RetiredCommitted
+  | FindSnapshots
+  | SnapshotsOffered
+  | FetchPiece
+  | SnapshotPiece
 
 /** A message with the names of the actors it travels between. */
 export interface PeerEnvelope {
@@ -32,9 +44,9 @@ export interface PeerEnvelope {
   readonly message: PeerMessage
 }
 
-const VERSION = 3
+const VERSION = 4
 /** The only actors another node may address or speak for, by wire code. */
-const ACTORS: readonly string[] = ['replica', 'executor', 'node']
+const ACTORS: readonly string[] = ['replica', 'executor', 'node', 'snapshotter', 'snapshot-fetcher']
 
 interface Kind {
   readonly code: number
@@ -54,11 +66,16 @@ const KINDS: Readonly<Record<PeerMessage['type'], Kind>> = {
   welcome: { code: 33, to: 'node' },
   retirementQuery: { code: 34, to: 'node' },
   retiredCommitted: { code: 35, to: 'node' },
+  findSnapshots: { code: 48, to: 'snapshotter' },
+  snapshotsOffered: { code: 49, to: 'snapshot-fetcher' },
+  fetchPiece: { code: 50, to: 'snapshotter' },
+  snapshotPiece: { code: 51, to: 'snapshot-fetcher' },
 }
 const TYPES = new Map((Object.keys(KINDS) as PeerMessage['type'][]).map((type) => [KINDS[type].code, type]))
 
 const ELECTION_TYPES: readonly ElectionType[] = ['PreVote', 'RegularVote']
 const NODE_ID_BYTES_MAX = 128
+const SNAPSHOTS_OFFERED_MAX = 16
 const KEY_BYTES_MAX = 4096
 /** Room for a record's kind and length, and the header of AppendEntries. */
 const RECORD_FIXED_BYTES = 5
@@ -110,7 +127,17 @@ function write(open: (sizeHint: number) => ByteWriter, message: PeerMessage): re
     case 'joinRequest':
     case 'retirementQuery':
     case 'retiredCommitted':
+    case 'findSnapshots':
       return [open(0).finish()]
+    case 'snapshotsOffered':
+      return [writeOffers(open(256), message)]
+    case 'fetchPiece':
+      return [open(64).text(message.fileName).u64le(message.offset).finish()]
+    case 'snapshotPiece': {
+      const { fileName, offset, bytes } = message
+      invariant(bytes.length <= SNAPSHOT_PIECE_BYTES, 'a piece exceeds SNAPSHOT_PIECE_BYTES')
+      return [open(bytes.length).text(fileName).u64le(offset).blob(bytes).finish()]
+    }
     case 'welcome':
       return [writeWelcome(open(512), message)]
   }
@@ -197,7 +224,17 @@ function read(reader: ByteReader, type: PeerMessage['type']): PeerMessage {
     case 'joinRequest':
     case 'retirementQuery':
     case 'retiredCommitted':
+    case 'findSnapshots':
       return { type }
+    case 'snapshotsOffered':
+      return readOffers(reader)
+    case 'fetchPiece':
+      return { type, fileName: readFileName(reader), offset: reader.u64le() }
+    case 'snapshotPiece': {
+      const fileName = readFileName(reader)
+      const offset = reader.u64le()
+      return { type, fileName, offset, bytes: reader.blob(SNAPSHOT_PIECE_BYTES).slice() }
+    }
     case 'welcome':
       return readWelcome(reader)
   }
@@ -258,6 +295,28 @@ function readWelcome(reader: ByteReader): Welcome {
     secrets.push({ version, secret, ...(storedAt === 0 ? {} : { previousSecretStoredVersion: storedAt }) })
   }
   return { type: 'welcome', servicePrivateKey, secrets }
+}
+
+/** u16 count ‖ per snapshot: text name ‖ u64 bytes. Only the newest: a node keeps few. */
+function writeOffers(writer: ByteWriter, { snapshots }: SnapshotsOffered): Uint8Array {
+  const offered = snapshots.slice(-SNAPSHOTS_OFFERED_MAX)
+  writer.u16le(offered.length)
+  for (const { fileName, sizeBytes } of offered) writer.text(fileName).u64le(sizeBytes)
+  return writer.finish()
+}
+
+function readOffers(reader: ByteReader): SnapshotsOffered {
+  const count = reader.u16le()
+  if (count > SNAPSHOTS_OFFERED_MAX) throw new DecodeError(`${count} snapshots`, reader.offset - 2)
+  const snapshots: StoredSnapshot[] = []
+  for (let i = 0; i < count; i++) snapshots.push({ fileName: readFileName(reader), sizeBytes: reader.u64le() })
+  return { type: 'snapshotsOffered', snapshots }
+}
+
+function readFileName(reader: ByteReader): string {
+  const fileName = reader.text()
+  if (parseSnapshotFileName(fileName) === undefined) throw new DecodeError('not the name of a snapshot', reader.offset)
+  return fileName
 }
 
 function bool(reader: ByteReader): boolean {

@@ -1,55 +1,76 @@
 // SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", INDOCRYPT 2012). Not for secrets here: CCF orders the keys of a snapshot
 // by it, so whoever writes the same snapshot must know the order (CCF facts §15).
-import { ByteReader } from '../codec/bytes.ts'
+// The rule to remember: 64-bit words are pairs of 32-bit halves, for big integers cost twenty times as much and a snapshot hashes every key.
+import { concat } from '../codec/bytes.ts'
 
-const WORD = 64
-const add = (a: bigint, b: bigint): bigint => BigInt.asUintN(WORD, a + b)
-const rotate = (a: bigint, by: bigint): bigint => BigInt.asUintN(WORD, (a << by) | (a >> (64n - by)))
+/** Lanes v0 … v3 as low, high, low, high, … */
+type Lanes = Int32Array
 
-type Lanes = [bigint, bigint, bigint, bigint]
+/** v[a] += v[b] */
+function add(v: Lanes, a: number, b: number): void {
+  const low = (v[a]! >>> 0) + (v[b]! >>> 0)
+  v[a] = low
+  v[a + 1] = v[a + 1]! + v[b + 1]! + (low > 0xffff_ffff ? 1 : 0)
+}
+
+/** v[a] = rotate(v[a], by) ^ v[b]; `by` below 32 */
+function rotateXor(v: Lanes, a: number, by: number, b: number): void {
+  const [low, high] = [v[a]!, v[a + 1]!]
+  v[a] = ((low << by) | (high >>> (32 - by))) ^ v[b]!
+  v[a + 1] = ((high << by) | (low >>> (32 - by))) ^ v[b + 1]!
+}
+
+/** Rotation by 32. */
+function swap(v: Lanes, a: number): void {
+  const low = v[a]!
+  v[a] = v[a + 1]!
+  v[a + 1] = low
+}
 
 function rounds(v: Lanes, count: number): void {
   for (let i = 0; i < count; i++) {
-    v[0] = add(v[0], v[1])
-    v[1] = rotate(v[1], 13n) ^ v[0]
-    v[0] = rotate(v[0], 32n)
-    v[2] = add(v[2], v[3])
-    v[3] = rotate(v[3], 16n) ^ v[2]
-    v[0] = add(v[0], v[3])
-    v[3] = rotate(v[3], 21n) ^ v[0]
-    v[2] = add(v[2], v[1])
-    v[1] = rotate(v[1], 17n) ^ v[2]
-    v[2] = rotate(v[2], 32n)
+    add(v, 0, 2)
+    rotateXor(v, 2, 13, 0)
+    swap(v, 0)
+    add(v, 4, 6)
+    rotateXor(v, 6, 16, 4)
+    add(v, 0, 6)
+    rotateXor(v, 6, 21, 0)
+    add(v, 4, 2)
+    rotateXor(v, 2, 17, 4)
+    swap(v, 4)
   }
 }
 
-function word(bytes: Uint8Array, at: number): bigint {
-  const reader = new ByteReader(bytes, at)
-  return BigInt(reader.u32le()) | (BigInt(reader.u32le()) << 32n)
+function absorb(v: Lanes, low: number, high: number): void {
+  v[6]! ^= low
+  v[7]! ^= high
+  rounds(v, 2)
+  v[0]! ^= low
+  v[1]! ^= high
 }
 
-/** 64 bits. `key`: 16 bytes. */
-export function sipHash24(key: Uint8Array, message: Uint8Array): bigint {
-  const [k0, k1] = [word(key, 0), word(key, 8)]
-  const v: Lanes = [
-    k0 ^ 0x736f6d6570736575n,
-    k1 ^ 0x646f72616e646f6dn,
-    k0 ^ 0x6c7967656e657261n,
-    k1 ^ 0x7465646279746573n,
-  ]
-  const absorb = (m: bigint): void => {
-    v[3] ^= m
-    rounds(v, 2)
-    v[0] ^= m
-  }
-  const whole = message.length - (message.length % 8)
-  for (let at = 0; at < whole; at += 8) absorb(word(message, at))
+/** `key`: 16 bytes. @returns the 64-bit hash as two unsigned halves */
+export function sipHash24(key: Uint8Array, message: Uint8Array): { readonly low: number; readonly high: number } {
+  const k = new DataView(key.buffer, key.byteOffset, 16)
+  const [k0, k1, k2, k3] = [0, 4, 8, 12].map((at) => k.getInt32(at, true)) as [number, number, number, number]
+  // "somepseudorandomlygeneratedbytes"
+  const v = Int32Array.of(
+    k0 ^ 0x70736575,
+    k1 ^ 0x736f6d65,
+    k2 ^ 0x6e646f6d,
+    k3 ^ 0x646f7261,
+    k0 ^ 0x6e657261,
+    k1 ^ 0x6c796765,
+    k2 ^ 0x79746573,
+    k3 ^ 0x74656462,
+  )
   // The last word: what is left, and the length modulo 256 in the highest byte.
-  const last = new Uint8Array(8)
-  last.set(message.subarray(whole))
-  last[7] = message.length
-  absorb(word(last, 0))
-  v[2] ^= 0xffn
+  const padded = concat(message, new Uint8Array(8 - (message.length % 8)))
+  padded[padded.length - 1] = message.length
+  const words = new DataView(padded.buffer, padded.byteOffset, padded.length)
+  for (let at = 0; at < padded.length; at += 8) absorb(v, words.getInt32(at, true), words.getInt32(at + 4, true))
+  v[4]! ^= 0xff
   rounds(v, 4)
-  return v[0] ^ v[1] ^ v[2] ^ v[3]
+  return { low: (v[0]! ^ v[2]! ^ v[4]! ^ v[6]!) >>> 0, high: (v[1]! ^ v[3]! ^ v[5]! ^ v[7]!) >>> 0 }
 }

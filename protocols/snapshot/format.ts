@@ -25,6 +25,15 @@ export function parseSnapshotFileName(name: string): SnapshotFileName | undefine
   return { seqno: seqno(Number(at)), evidenceSeqno: seqno(Number(evidence)), committed: committed !== undefined }
 }
 
+export const snapshotFileName = (at: number, evidenceSeqno: number): string =>
+  `snapshot_${at}_${evidenceSeqno}.committed`
+
+/** A snapshot file on a node's disk. */
+export interface StoredSnapshot {
+  readonly fileName: string
+  readonly sizeBytes: number
+}
+
 export interface SnapshotRow {
   readonly key: Uint8Array
   /** Seqno of the transaction that last wrote it. */

@@ -4,10 +4,11 @@ import { setImmediate } from 'node:timers'
 import type { Address, AnyActorDefinition, Envelope, Message } from '../../actors/actor.ts'
 import { splitAddress } from '../../actors/actor.ts'
 import type { Effect, HostEvent, LifecycleStage } from '../../actors/effects.ts'
+import { StorageError } from '../../store/ledger/files.ts'
 import type { Transmit } from '../../protocols/transmit.ts'
 import type { Bus } from '../bus/bus.ts'
 import { Kernel, type OuterEffect, type Performer } from './kernel.ts'
-import type { KeyringPort, LedgerPort, PastIndexPort } from './ports.ts'
+import type { KeyringPort, LedgerPort, PastIndexPort, SnapshotsPort } from './ports.ts'
 import { TimerTable } from './timer-table.ts'
 
 /** Milliseconds since the Unix epoch that never go back, whatever is done to the system clock. */
@@ -18,6 +19,7 @@ export interface LiveHostOptions {
   readonly bus: Bus
   readonly ledger: LedgerPort
   readonly pastIndex: PastIndexPort
+  readonly snapshots: SnapshotsPort
   readonly keyring: KeyringPort
   readonly randomBytes: (count: number) => Uint8Array
   /** A number in [0, 1): timers draw their delay with it. */
@@ -127,7 +129,7 @@ export class LiveHost {
   }
 
   #perform(from: Address, effect: OuterEffect): void {
-    const { ledger, keyring, pastIndex } = this.#options
+    const { ledger, keyring, pastIndex, snapshots } = this.#options
     const orFail = (error: Error | undefined): void => {
       if (error !== undefined) this.#ledgerFailed(from, error)
     }
@@ -183,6 +185,25 @@ export class LiveHost {
           this.#answerOrIndexFailed(from, error, { type: 'indexRead', token: effect.token, seqnos }),
         )
         return
+      case 'listSnapshots':
+        this.#answer(from, {
+          type: 'snapshotsListed',
+          snapshots: this.#orNothing(from, effect, () => snapshots.list()) ?? [],
+        })
+        return
+      case 'readSnapshot': {
+        const { token, fileName, offset, length } = effect
+        const bytes = this.#orNothing(from, effect, () => snapshots.read(fileName, offset, length))
+        this.#answer(from, { type: 'snapshotRead', token, bytes })
+        return
+      }
+      case 'saveSnapshot': {
+        const { fileName, bytes, keep } = effect
+        snapshots.save(fileName, bytes, keep, (error) =>
+          this.#answer(from, { type: 'snapshotSaved', fileName, reason: error?.message }),
+        )
+        return
+      }
       case 'sign':
         keyring.sign(effect.items, (error, signatures) => {
           if (error !== undefined) {
@@ -213,6 +234,17 @@ export class LiveHost {
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       this.#options.onTrace(from, 'publishRefused', { bytes: payload.length, reason: error.message })
+    }
+  }
+
+  /** What cannot be read counts as not being there; it is said. */
+  #orNothing<T>(from: Address, effect: OuterEffect, read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      this.#unreadable(from, effect, error)
+      return undefined
     }
   }
 

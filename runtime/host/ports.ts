@@ -1,6 +1,7 @@
 // What a host needs of the world besides a clock and a network: ledger files, signing keys, randomness. Live and simulated ones exist.
 import type { IndexRow, SignItem, SigningKeyName } from '../../actors/effects.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
+import type { StoredSnapshot } from '../../protocols/snapshot/format.ts'
 
 /** Ledger files of one node. Calls are ordered: each takes effect after those before it. */
 export interface LedgerPort {
@@ -53,4 +54,13 @@ export interface PastIndexPort {
   write(rows: readonly IndexRow[], mark: Uint8Array, done: (error: Error | undefined) => void): void
   /** Sees every write that has called back. */
   read(lookup: PastLookup, done: (error: Error | undefined, seqnos: readonly number[]) => void): void
+}
+
+/** Snapshot files of one node: see store/snapshots. */
+export interface SnapshotsPort {
+  /** @throws StorageError */
+  list(): readonly StoredSnapshot[]
+  /** @throws StorageError */
+  read(fileName: string, offset: number, length: number): Uint8Array | undefined
+  save(fileName: string, bytes: Uint8Array, keep: number, done: (error: Error | undefined) => void): void
 }

@@ -2,6 +2,7 @@
 // Not the file format (store/ledger is tested with faults of its own). Fsyncs end in the order in which they began.
 // The rule to remember: an fsync covers what was written before it began and has not been cut since.
 import type { LogRecord } from '../../protocols/consensus/log.ts'
+import { parseSnapshotFileName } from '../../protocols/snapshot/format.ts'
 import type { Prng } from '../prng.ts'
 
 interface Sync {
@@ -17,6 +18,8 @@ export class SimDisk {
   committed = 0
   /** The disk takes nothing more. */
   full = false
+  /** Complete snapshots by name. What is being written is nowhere: a crash leaves nothing of it. */
+  readonly snapshots = new Map<string, Uint8Array>()
   /** Uniform, virtual ms; undefined: as the simulation's. */
   fsyncMs: readonly [number, number] | undefined
 
@@ -62,6 +65,19 @@ export class SimDisk {
     this.#syncs.clear()
     const kept = prng.integer(this.durable, Math.max(this.durable, this.last))
     while (this.last > kept) this.#records.pop()
+  }
+
+  /** Those there are, ascending by seqno. */
+  get snapshotNames(): readonly string[] {
+    const seqnoOf = (name: string): number => parseSnapshotFileName(name)?.seqno ?? 0
+    return [...this.snapshots.keys()].sort((a, b) => seqnoOf(a) - seqnoOf(b))
+  }
+
+  saveSnapshot(fileName: string, bytes: Uint8Array, keep: number): void {
+    this.snapshots.set(fileName, bytes)
+    const needed = (this.#records[0]?.seqno ?? 0) - 1
+    const names = this.snapshotNames.filter((name) => parseSnapshotFileName(name)?.seqno !== needed)
+    for (const name of names.slice(0, Math.max(0, names.length - keep))) this.snapshots.delete(name)
   }
 
   /** The first signature transaction after `seqno`. */

@@ -126,6 +126,21 @@ export class SimPerformer {
           this.#later(node, 1, from, { type: 'indexRead', token: effect.token, seqnos } as Message),
         )
         return
+      case 'listSnapshots': {
+        const sizeBytes = (name: string): number => disk.snapshots.get(name)!.length
+        const snapshots = disk.snapshotNames.map((fileName) => ({ fileName, sizeBytes: sizeBytes(fileName) }))
+        this.#later(node, 1, from, { type: 'snapshotsListed', snapshots } as Message)
+        return
+      }
+      case 'readSnapshot': {
+        const { token, fileName, offset, length } = effect
+        const bytes = disk.snapshots.get(fileName)?.subarray(offset, offset + length)
+        this.#later(node, 1, from, { type: 'snapshotRead', token, bytes } as Message)
+        return
+      }
+      case 'saveSnapshot':
+        this.#save(node, from, effect)
+        return
       case 'sign': {
         const signatures = effect.items.map((item) => this.#sign(node, item))
         const [low, high] = node.signMs ?? this.#world.signMs
@@ -147,6 +162,18 @@ export class SimPerformer {
       case 'publish':
       case 'trace':
     }
+  }
+
+  #save(node: SimNode, from: Address, effect: Extract<Effect, { readonly type: 'saveSnapshot' }>): void {
+    const { fileName, bytes, keep } = effect
+    const [low, high] = node.disk.fsyncMs ?? this.#world.fsyncMs
+    const { full } = node.disk
+    const reason = full ? 'ENOSPC: no space left on device' : undefined
+    this.#world.after(node.prng.integer(low, high), () => {
+      if (!node.running) return
+      if (!full) node.disk.saveSnapshot(fileName, bytes, keep)
+      this.#world.post(node, 'host', from, { type: 'snapshotSaved', fileName, reason } as Message)
+    })
   }
 
   #sign(node: SimNode, { key, hash, message, format }: SignItem): Uint8Array {

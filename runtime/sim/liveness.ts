@@ -97,7 +97,9 @@ function askAboutThePast({ world, service, director, clients, history }: Livenes
     for (let i = 0; i < QUESTIONS; i++) {
       const { view, seqno } = world.committed.at(1 + Math.floor(((last - 1) * i) / (QUESTIONS - 1)))!
       const of = { view, seqno } as Extract<Operation['question'], { readonly kind: 'status' }>['of']
-      asked.push(clients.send(node, { kind: i % 2 === 0 ? 'status' : 'receipt', of }))
+      // A ledger that stands on a snapshot has nothing from before it to make a receipt of.
+      const hasEntry = seqno > (service.replicaOf(node).s.config.beginning?.seqno ?? 0)
+      asked.push(clients.send(node, { kind: i % 2 === 0 || !hasEntry ? 'status' : 'receipt', of }))
     }
   }
   const due = history.unanswered((id) => sim.node(id).running)

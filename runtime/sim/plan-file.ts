@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { parseJson } from '../../protocols/codec/json.ts'
 import { UsageError } from '../../protocols/errors.ts'
+import { SNAPSHOT_TX_COUNT, SNAPSHOT_TX_COUNT_MIN } from '../../protocols/limits.ts'
 import { FAULTS, PLAN_FORMAT, type Plan } from './plan.ts'
 
 const NODES_MAX = 15
@@ -43,6 +44,8 @@ const schema = v.strictObject({
     sendAfterBytes: count,
     logTailBytesMax: count,
     forwardingTimeoutMs: count,
+    // Plans from before there were snapshots go on as they were.
+    snapshotTxCount: v.optional(v.pipe(count, v.minValue(SNAPSHOT_TX_COUNT_MIN)), SNAPSHOT_TX_COUNT),
   }),
   clients: v.strictObject({ count, thinkMs: range, batchMax: v.pipe(count, v.minValue(1)), patienceMs: count }),
   weather: v.strictObject({ ...weather, fsyncMs: range, signMs: range }),

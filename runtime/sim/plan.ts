@@ -1,7 +1,7 @@
 // A plan: everything a simulated run does besides what the actors decide, as plain data. Same plan, same run, to the trace hash.
 // Not the drawing of plans from seeds (swarm.ts), not carrying them out (director.ts).
 // The rule to remember: actions are timed in steps of the run, so that a plan keeps its shape when virtual time stretches.
-import { APPEND_BYTES_MAX } from '../../protocols/limits.ts'
+import { APPEND_BYTES_MAX, SNAPSHOT_TX_COUNT } from '../../protocols/limits.ts'
 import type { SimFaults } from '../host/sim.ts'
 import type { Weather } from '../host/sim-network.ts'
 
@@ -65,6 +65,8 @@ export interface Knobs {
   readonly sendAfterBytes: number
   readonly logTailBytesMax: number
   readonly forwardingTimeoutMs: number
+  /** Transactions between two snapshots. */
+  readonly snapshotTxCount: number
 }
 
 export const USUAL_KNOBS: Knobs = {
@@ -76,6 +78,7 @@ export const USUAL_KNOBS: Knobs = {
   sendAfterBytes: 65_536,
   logTailBytesMax: 1_000_000,
   forwardingTimeoutMs: 3000,
+  snapshotTxCount: SNAPSHOT_TX_COUNT,
 }
 
 /** How the clients behave that are there all the time. */

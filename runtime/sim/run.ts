@@ -13,7 +13,15 @@ import { Operator } from './operator.ts'
 import { progressBoundMs, requireProgress } from './liveness.ts'
 import type { Action, Fault, Plan } from './plan.ts'
 import type { Service, ServiceMaker } from './service.ts'
-import { BrokenPromise, CommittedLog, type Checker, type NodeSight, type Violation, type World } from './world.ts'
+import {
+  BrokenPromise,
+  CommittedLog,
+  DiskSight,
+  type Checker,
+  type NodeSight,
+  type Violation,
+  type World,
+} from './world.ts'
 
 export interface RunResult {
   readonly seed: number
@@ -135,7 +143,8 @@ class Run implements World {
   #track(id: Tracked['id']): void {
     const host = this.#service.sim.node(id)
     const replica = this.#service.replicaOf(id)
-    const node: Tracked = { id, name: host.name, host, disk: host.disk, isRunning: true, replica }
+    const disk = new DiskSight(host.disk, () => node.replica.s.config.beginning?.seqno ?? 0, this.committed)
+    const node: Tracked = { id, name: host.name, host, disk, isRunning: true, replica }
     this.nodes.push(node)
     this.#byId.set(id, node)
   }

@@ -41,7 +41,7 @@ export function drawPlan({ seed, steps, nodes, faults, crypto = 'fast' }: SwarmO
     steps,
     crypto,
     faults: kinds,
-    knobs: drawKnobs(root.fork('knobs')),
+    knobs: { ...drawKnobs(root.fork('knobs')), snapshotTxCount: pick(root.fork('snapshots'), [30, 100, 10_000]) },
     clients: drawClients(root.fork('clients')),
     weather: drawStart(root.fork('start'), weather),
     // Stable: actions of one step stay in the order of kinds.
@@ -51,7 +51,7 @@ export function drawPlan({ seed, steps, nodes, faults, crypto = 'fast' }: SwarmO
 
 const pick = <T>(prng: Prng, choices: readonly T[]): T => choices[prng.integer(0, choices.length - 1)]!
 
-function drawKnobs(prng: Prng): Knobs {
+function drawKnobs(prng: Prng): Omit<Knobs, 'snapshotTxCount'> {
   const messageTimeoutMs = pick(prng, [5, 10, 20, 50])
   return {
     messageTimeoutMs,

@@ -97,6 +97,35 @@ export class CommittedLog {
   }
 }
 
+/**
+ * A node's disk as checkers see it: a snapshot stands for the committed entries up to its seqno. Whether it does so rightly shows in the Merkle
+ * root and the store of the node that began at it, which are compared with those of the others.
+ */
+export class DiskSight {
+  readonly #disk: NodeSight['disk']
+  readonly #beginning: () => number
+  readonly #committed: CommittedLog
+
+  constructor(disk: NodeSight['disk'], beginning: () => number, committed: CommittedLog) {
+    this.#disk = disk
+    this.#beginning = beginning
+    this.#committed = committed
+  }
+
+  get last(): number {
+    return Math.max(this.#disk.last, this.#beginning())
+  }
+  get durable(): number {
+    return Math.max(this.#disk.durable, this.#beginning())
+  }
+  get committed(): number {
+    return this.#disk.committed
+  }
+  at(seqno: number): LogRecord | undefined {
+    return this.#disk.at(seqno) ?? (seqno <= this.#beginning() ? this.#committed.at(seqno) : undefined)
+  }
+}
+
 export interface World {
   readonly nodes: readonly NodeSight[]
   readonly committed: CommittedLog

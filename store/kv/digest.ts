@@ -2,7 +2,7 @@
 // fingerprints of actor states, comparing replicas and replay. Not CCF's: nothing on the wire or in the ledger uses it.
 // The rule to remember: maps that did not change since the last digest are not hashed again.
 import { ByteWriter, concat, EMPTY, fromByteString, utf8 } from '../../protocols/codec/bytes.ts'
-import { type KvState, mapNames, type MapTree } from './kv-state.ts'
+import type { KvState, MapTree } from './kv-state.ts'
 
 export type Sha256 = (...parts: readonly Uint8Array[]) => Uint8Array
 
@@ -31,9 +31,9 @@ function mapDigest(tree: MapTree, sha256: Sha256): Uint8Array {
 /** 32 bytes over all maps, keys, values and versions. O(changed maps) after the first time. */
 export function kvDigest(state: KvState, sha256: Sha256): Uint8Array {
   const parts: Uint8Array[] = []
-  for (const name of mapNames(state)) {
-    const tree = state.maps.get(name)!
-    parts.push(new ByteWriter(64).blob(utf8(name)).u64le(tree.size).finish(), mapDigest(tree, sha256))
-  }
+  state.maps.scan(undefined, undefined, (name, { tree, version }) => {
+    const header = new ByteWriter(64).blob(utf8(name)).u64le(version).u64le(tree.size).finish()
+    parts.push(header, mapDigest(tree, sha256))
+  })
   return sha256(concat(...parts))
 }

@@ -13,11 +13,17 @@ export interface Versioned {
 
 export type MapTree = SortedMap<Versioned>
 
+/** A map's rows, and the seqno of the transaction that changed it last: a removal leaves no row that would tell (CCF facts §15). */
+export interface MapContent {
+  readonly tree: MapTree
+  readonly version: number
+}
+
 /** Opaque outside store/kv. Immutable; O(1) to keep, since states share structure. */
 export class KvState {
-  /** Internal to store/kv. Maps by name; a map without keys is absent. */
-  readonly maps: SortedMap<MapTree>
-  constructor(maps: SortedMap<MapTree>) {
+  /** Internal to store/kv. Maps by name; one that lost its last key stays, as it does in CCF's snapshots. */
+  readonly maps: SortedMap<MapContent>
+  constructor(maps: SortedMap<MapContent>) {
     this.maps = maps
   }
 }
@@ -72,12 +78,14 @@ class StateReader implements MapReader {
 }
 
 /** A handle on one map as it is in `state`; a map that does not exist reads as empty. */
-export const readMap = (state: KvState, name: string): MapReader => new StateReader(state.maps.get(name))
+export const readMap = (state: KvState, name: string): MapReader => new StateReader(state.maps.get(name)?.tree)
 
 /** Names of all maps that hold a key, in ascending byte order. */
 export function mapNames(state: KvState): string[] {
   const names: string[] = []
-  state.maps.scan(undefined, undefined, (name) => void names.push(name))
+  state.maps.scan(undefined, undefined, (name, { tree }) => {
+    if (tree.size > 0) names.push(name)
+  })
   return names.sort(compareNames)
 }
 
@@ -106,7 +114,7 @@ export function applyWriteSets(state: KvState, writeSets: readonly SequencedWrit
 function applyMapWrites(changes: KvChanges, map: MapWrites, seqno: number): void {
   const { writes, removes } = map
   if (writes.length === 0 && removes.length === 0) return
-  const edit = changes.edit(map.name)
+  const edit = changes.edit(map.name, seqno)
   for (let i = 0; i < writes.length; i++) {
     const { key, value } = writes[i]!
     // A copy: a view would keep the whole received batch alive, and small arrays live on V8's own heap (measurements §1.7).
@@ -115,31 +123,34 @@ function applyMapWrites(changes: KvChanges, map: MapWrites, seqno: number): void
   for (let i = 0; i < removes.length; i++) edit.delete(toByteString(removes[i]!))
 }
 
+interface MapEdit {
+  readonly rows: SortedMapEdit<Versioned>
+  version: number
+}
+
 /** Collects the edits of a state's maps. Internal to store/kv. */
 export class KvChanges {
   readonly #base: KvState
-  readonly #edits = new Map<string, SortedMapEdit<Versioned>>()
+  readonly #edits = new Map<string, MapEdit>()
   constructor(base: KvState) {
     this.#base = base
   }
 
-  edit(name: string): SortedMapEdit<Versioned> {
+  /** `version`: seqno of the transaction that changes the map; not below the one before. */
+  edit(name: string, version: number): SortedMapEdit<Versioned> {
     let edit = this.#edits.get(name)
     if (edit === undefined) {
-      edit = (this.#base.maps.get(name) ?? emptySortedMap<Versioned>()).edit()
+      edit = { rows: (this.#base.maps.get(name)?.tree ?? emptySortedMap<Versioned>()).edit(), version }
       this.#edits.set(name, edit)
     }
-    return edit
+    edit.version = version
+    return edit.rows
   }
 
   finish(): KvState {
     if (this.#edits.size === 0) return this.#base
     const maps = this.#base.maps.edit()
-    for (const [name, edit] of this.#edits) {
-      const tree = edit.finish()
-      if (tree.size === 0) maps.delete(name)
-      else maps.set(name, tree)
-    }
+    for (const [name, { rows, version }] of this.#edits) maps.set(name, { tree: rows.finish(), version })
     return new KvState(maps.finish())
   }
 }

@@ -268,7 +268,7 @@ export class Transaction {
 
   #layer(name: string): Layer {
     if (this.#base instanceof Transaction) return this.#base.map(name)
-    const tree = this.#base.maps.get(name)
+    const tree = this.#base.maps.get(name)?.tree
     if (tree !== undefined) return new TreeLayer(tree)
     if (name.length === 0 || name.length > MAP_NAME_LENGTH_MAX || LONE_SURROGATE.test(name))
       throw new KvLimitError(`a map's name is 1 to ${MAP_NAME_LENGTH_MAX} characters of well-formed text`)
@@ -303,7 +303,7 @@ export class Transaction {
   apply(seqno: number): KvState {
     invariant(this.#base instanceof KvState, 'a nested transaction is promoted, not applied')
     const changes = new KvChanges(this.#base)
-    for (const [name, handle] of this.#maps) if (handle.hasWrites) handle.applyTo(changes.edit(name), seqno)
+    for (const [name, handle] of this.#maps) if (handle.hasWrites) handle.applyTo(changes.edit(name, seqno), seqno)
     return changes.finish()
   }
 

@@ -105,6 +105,7 @@ describe('two on one data directory', () => {
         timing: DEFAULT_TIMING,
         flush: 'commit',
         chunkBytes: undefined,
+        snapshotTxCount: undefined,
         journal: false,
         address: 'nowhere',
       }

@@ -57,7 +57,12 @@ function itemOf(record: LogRecord): LogItem {
 /** A replica's state; the view is that of the last entry unless given. */
 export function state(shape: Shape): ReplicaSight {
   const { log = [], members = ['n0', 'n1', 'n2'], peers = {} } = shape
-  const start = initialState({ ...USUAL_KNOBS, nodeId: 'n0' as NodeId, tickingFromStart: false } as ReplicaConfig)
+  const start = initialState({
+    ...USUAL_KNOBS,
+    nodeId: 'n0' as NodeId,
+    tickingFromStart: false,
+    beginning: undefined,
+  } satisfies ReplicaConfig)
   let viewHistory: ViewHistory = []
   for (const { seqno, view } of log) viewHistory = updateViewHistory(viewHistory, seqno, view)
   const s: ReplicaState = {

@@ -4,6 +4,7 @@
 import { erase, unchanged, type ActorDefinition, type Message } from '../../actors/actor.ts'
 import type { ExecutorState } from '../../actors/executor/state.ts'
 import type { MachineState } from '../../actors/machine.ts'
+import type { NodeConfig } from '../../actors/node/state.ts'
 import type { ReplicaConfig, ReplicaState } from '../../actors/replica/state.ts'
 import type { AppResponse, Caller } from '../../protocols/app.ts'
 import { utf8 } from '../../protocols/codec/bytes.ts'
@@ -124,6 +125,7 @@ export class WholeNodes {
       channelIdentity: new Uint8Array(1),
       sessionSignature: new Uint8Array(64),
       timing: TIMING,
+      snapshotTxCount: 10_000,
       founding,
     }
     this.nodeIds.push(nodeId)
@@ -131,7 +133,10 @@ export class WholeNodes {
     this.sim.installKey(nodeId, 'node', pkcs8)
     this.sim.start(nodeId, 'client', 'client', undefined)
     const config = nodeConfig(setup, crypto, sampleApps)
-    const replica = { ...(config.configs.replica as ReplicaConfig), logTailBytesMax: LOG_TAIL_BYTES_MAX }
+    const replica: NodeConfig['configs']['replica'] = (beginning) => ({
+      ...(config.configs.replica(beginning) as ReplicaConfig),
+      logTailBytesMax: LOG_TAIL_BYTES_MAX,
+    })
     this.sim.start(nodeId, 'node', 'node', { ...config, configs: { ...config.configs, replica } })
     return nodeId
   }

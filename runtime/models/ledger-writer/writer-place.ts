@@ -22,7 +22,7 @@ export const machine: AnyStateMachine = ledgerWriterMachine
 
 export const NEW_WRITER: WriterPlace = {
   place: 'writer',
-  actor: ledgerWriter.start(undefined).state,
+  actor: ledgerWriter.start({ committed: 0 }).state,
   disk: emptyDisk,
   handled: 0,
   epoch: 0,

@@ -92,6 +92,7 @@ const configOf = (place: number, options: ReplicaModelOptions): ReplicaConfig =>
   sendAfterBytes: options.sendAtOnce ? 1 : Number.MAX_SAFE_INTEGER,
   appendBytesMax: options.batch,
   logTailBytesMax: Number.MAX_SAFE_INTEGER,
+  beginning: undefined,
 })
 
 /** Non-empty sets of nodes that may be configured: nobody comes back, and something changes. */

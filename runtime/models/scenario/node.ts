@@ -52,6 +52,7 @@ export const configOf = (id: string, preVoteEnabled: boolean, profile: Profile):
   sendAfterBytes: Number.MAX_SAFE_INTEGER,
   appendBytesMax: Number.MAX_SAFE_INTEGER,
   logTailBytesMax: Number.MAX_SAFE_INTEGER,
+  beginning: undefined,
 })
 
 const LEADERSHIP: Readonly<Record<string, Leadership>> = {

@@ -3,11 +3,14 @@ import type { ExecutorConfig } from '../../../actors/executor/state.ts'
 import type { HistorianConfig } from '../../../actors/historian/state.ts'
 import type { NodeConfig } from '../../../actors/node/state.ts'
 import type { ReplicaConfig } from '../../../actors/replica/state.ts'
+import type { FetcherConfig } from '../../../actors/snapshot-fetcher/state.ts'
+import type { SnapshotterConfig } from '../../../actors/snapshotter/state.ts'
 import type { App } from '../../../protocols/app.ts'
 import { parseCertificate } from '../../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import { HISTORY_CACHE_BYTES_MAX } from '../../../protocols/limits.ts'
+import type { LogBeginning, SnapshotFile } from '../../../protocols/snapshot/messages.ts'
 import type { Knobs } from '../../sim/plan.ts'
 import { CURVE, SECRETS, type Identities } from './identities.ts'
 
@@ -23,7 +26,7 @@ export interface NodeOptions {
   readonly knobs: Knobs
 }
 
-export function replicaConfig({ nodeId, knobs }: NodeOptions): ReplicaConfig {
+export function replicaConfig({ nodeId, knobs }: NodeOptions, beginning?: LogBeginning): ReplicaConfig {
   const { messageTimeoutMs, electionTimeoutMs, preVoteEnabled, pacing } = knobs
   const { appendBytesMax, sendAfterBytes, logTailBytesMax } = knobs
   return {
@@ -36,10 +39,12 @@ export function replicaConfig({ nodeId, knobs }: NodeOptions): ReplicaConfig {
     appendBytesMax,
     sendAfterBytes,
     logTailBytesMax,
+    beginning,
   }
 }
 
-export function executorConfig({ nodeId, isFounder, identities, crypto, apps, knobs }: NodeOptions): ExecutorConfig {
+export function executorConfig(options: NodeOptions, snapshot?: SnapshotFile): ExecutorConfig {
+  const { nodeId, isFounder, identities, crypto, apps, knobs } = options
   const { setup, serviceKid } = identities
   return {
     crypto,
@@ -54,6 +59,8 @@ export function executorConfig({ nodeId, isFounder, identities, crypto, apps, kn
     secrets: SECRETS,
     apps,
     genesis: isFounder ? { writes: setup.genesis, opening: setup.opening } : undefined,
+    snapshotTxCount: knobs.snapshotTxCount,
+    snapshot,
     forwardingTimeoutMs: knobs.forwardingTimeoutMs,
   }
 }
@@ -71,6 +78,8 @@ const historianConfig = ({ crypto, apps, identities }: NodeOptions): HistorianCo
 const JOIN_RETRY_MS = 50
 const RETIREMENT_QUERY_MS = 250
 const FAREWELL_MS = 10
+const SEARCH_MS = 200
+const PIECE_MS = 200
 
 export function nodeConfig(options: NodeOptions): NodeConfig {
   const { nodeId, peers, isFounder, identities } = options
@@ -83,9 +92,18 @@ export function nodeConfig(options: NodeOptions): NodeConfig {
     retirementQueryMs: RETIREMENT_QUERY_MS,
     farewellMs: FAREWELL_MS,
     configs: {
-      replica: replicaConfig(options),
       historian: historianConfig(options),
-      executor: () => executorConfig(options),
+      snapshotter: { crypto: options.crypto, pauseMs: 1, receiptRetryMs: 10 } satisfies SnapshotterConfig,
+      fetcher: ({ secrets }, others): FetcherConfig => ({
+        crypto: options.crypto,
+        serviceCertificatePem: identities.setup.serviceCertificatePem,
+        secrets,
+        peers: others,
+        searchMs: SEARCH_MS,
+        pieceMs: PIECE_MS,
+      }),
+      replica: (beginning) => replicaConfig(options, beginning),
+      executor: (_, snapshot) => executorConfig(options, snapshot),
       // Stand-ins take whatever they are given: see service.ts.
       rpc: undefined,
       channel: () => undefined,

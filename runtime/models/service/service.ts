@@ -11,6 +11,8 @@ import type { MachineState } from '../../../actors/machine.ts'
 import { node } from '../../../actors/node/node.ts'
 import type { NodeState } from '../../../actors/node/state.ts'
 import { replica } from '../../../actors/replica/replica.ts'
+import { snapshotFetcher } from '../../../actors/snapshot-fetcher/snapshot-fetcher.ts'
+import { snapshotter } from '../../../actors/snapshotter/snapshotter.ts'
 import type { App, AppRequest, AppResponse } from '../../../protocols/app.ts'
 import { utf8 } from '../../../protocols/codec/bytes.ts'
 import { formatPem } from '../../../protocols/codec/pem.ts'
@@ -224,7 +226,15 @@ export class SimService implements Service {
 }
 
 function catalogue(replacements: Replacements): AnyActorDefinition[] {
-  const production = [erase(node), erase(replica), erase(executor), erase(historian), erase(ledgerWriter)]
+  const production = [
+    erase(node),
+    erase(replica),
+    erase(executor),
+    erase(historian),
+    erase(ledgerWriter),
+    erase(snapshotter),
+    erase(snapshotFetcher),
+  ]
   const standIns = ['client', 'channel', 'rpc', 'session'].map((kind) => erase(standIn(kind)))
   const all = [...production, ...standIns]
   return all.map((definition) => replacements.find(({ kind }) => kind === definition.kind) ?? definition)

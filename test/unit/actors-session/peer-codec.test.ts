@@ -16,6 +16,7 @@ import { nodeId, seqno, view, type NodeId } from '../../../protocols/ids.ts'
 import { ENTRY_BYTES_MAX, NODES_MAX, REQUEST_BODY_BYTES_MAX } from '../../../protocols/limits.ts'
 import { FRAME_PLAINTEXT_BYTES_MAX } from '../../../protocols/session/frame.ts'
 import { RESPONSE_BODY_BYTES_MAX, VERBS } from '../../../protocols/session/messages.ts'
+import { snapshotFileName } from '../../../protocols/snapshot/format.ts'
 
 const SEED = { seed: 1, numRuns: 300 }
 
@@ -82,6 +83,10 @@ const ledgerSecrets = fc
   )
   .map((secrets) => secrets.sort((a, b) => a.version - b.version))
 
+const snapshotName = fc
+  .tuple(fc.integer({ min: 1, max: 1e15 }), fc.integer({ min: 1, max: 1e15 }))
+  .map(([at, evidence]) => snapshotFileName(at, evidence))
+
 const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>> = {
   AppendEntries: appendEntries,
   AppendEntriesResponse: fc.record({
@@ -125,11 +130,27 @@ const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>>
     servicePrivateKey: bytes,
     secrets: ledgerSecrets,
   }),
+  findSnapshots: fc.constant({ type: 'findSnapshots' as const }),
+  snapshotsOffered: fc.record({
+    type: fc.constant('snapshotsOffered' as const),
+    snapshots: fc.array(fc.record({ fileName: snapshotName, sizeBytes: index }), { maxLength: 16 }),
+  }),
+  fetchPiece: fc.record({ type: fc.constant('fetchPiece' as const), fileName: snapshotName, offset: index }),
+  snapshotPiece: fc.record({
+    type: fc.constant('snapshotPiece' as const),
+    fileName: snapshotName,
+    offset: index,
+    bytes,
+  }),
 }
 const anyMessage = fc.oneof(...Object.values(messages))
 
 const TO_NODE: readonly PeerMessage['type'][] = ['joinRequest', 'welcome', 'retirementQuery', 'retiredCommitted']
+const TO_SNAPSHOTTER: readonly PeerMessage['type'][] = ['findSnapshots', 'fetchPiece']
+const TO_FETCHER: readonly PeerMessage['type'][] = ['snapshotsOffered', 'snapshotPiece']
 const actorOf = (message: PeerMessage): string => {
+  if (TO_SNAPSHOTTER.includes(message.type)) return 'snapshotter'
+  if (TO_FETCHER.includes(message.type)) return 'snapshot-fetcher'
   if (message.type === 'forward' || message.type === 'forwarded') return 'executor'
   return TO_NODE.includes(message.type) ? 'node' : 'replica'
 }

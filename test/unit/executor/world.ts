@@ -113,6 +113,8 @@ export class Executor {
       secrets: [{ version: 1, secret: new Uint8Array(32) }],
       apps: [],
       genesis: index === 0 ? { writes: service.genesis, opening: service.opening } : undefined,
+      snapshotTxCount: 10_000,
+      snapshot: undefined,
       forwardingTimeoutMs: 1000,
     }
     this.#state = executor.start(config).state

@@ -34,11 +34,13 @@ class Node {
       retirementQueryMs: 250,
       farewellMs: 100,
       configs: {
-        replica: 'replica',
         historian: 'historian',
+        snapshotter: 'snapshotter',
+        fetcher: (secrets, peers) => ({ secrets, peers }),
+        replica: (beginning) => beginning,
         rpc: 'rpc',
         channel: (peer) => peer,
-        executor: (secrets) => secrets,
+        executor: (secrets, snapshot) => ({ secrets, snapshot }),
         session: (session) => session,
       },
     }
@@ -64,6 +66,11 @@ class Node {
 
   fromPeer(peer: NodeId, event: NodeEvent): this {
     return this.post(event, `node@${peer}`)
+  }
+
+  /** Is let in by a node of the service, and finds no snapshot. */
+  joins(peer: NodeId): this {
+    return this.fromPeer(peer, SECRETS).post({ type: 'snapshotChosen', snapshot: undefined }, 'snapshot-fetcher')
   }
 
   ledgerSays(nodes: Readonly<Record<NodeId, NodeStanding>>, certificatePem?: string): this {
@@ -144,7 +151,7 @@ describe('letting nodes in', () => {
   })
 
   it('gives them what the service has, on any node that has it', () => {
-    const joined = new Node().fromPeer(bob, SECRETS).ledgerSays({ [carol]: 'Pending' })
+    const joined = new Node().joins(bob).ledgerSays({ [carol]: 'Pending' })
     expect(joined.fromPeer(carol, { type: 'joinRequest' }).effects[0]).toMatchObject({ type: 'send', message: SECRETS })
   })
 
@@ -157,7 +164,7 @@ describe('joining', () => {
   it('asks every node it knows of, again and again, until one of them answers', () => {
     const joiner = new Node()
     expect(joiner.phase).toBe('pending')
-    expect(joiner.started).toEqual([`channel/${alice}`, `channel/${bob}`])
+    expect(joiner.started).toEqual([`channel/${alice}`, `channel/${bob}`, 'snapshotter'])
     const questions = [`joinRequest to node ${alice}`, `joinRequest to node ${bob}`]
     expect(joiner.sent).toEqual(questions)
     expect(joiner.post({ type: 'joinRetry' }).sent).toEqual(questions)
@@ -166,16 +173,33 @@ describe('joining', () => {
     joiner.post(SECRETS, 'session/1')
     expect([joiner.phase, joiner.effects]).toEqual(['pending', []])
     joiner.fromPeer(bob, SECRETS)
-    expect(joiner.phase).toBe('catchingUp')
-    expect(joiner.started).toEqual(['ledger-writer', 'replica', 'executor', 'historian'])
+    expect([joiner.phase, joiner.started]).toEqual(['findingSnapshot', ['snapshot-fetcher']])
     expect(joiner.post({ type: 'joinRetry' }).effects).toEqual([])
+    joiner.post({ type: 'snapshotChosen', snapshot: undefined }, 'snapshot-fetcher')
+    expect([joiner.phase, joiner.stopped]).toEqual(['catchingUp', ['snapshot-fetcher']])
+    expect(joiner.started).toEqual(['ledger-writer', 'replica', 'executor', 'historian'])
     expect(joiner.fromPeer(alice, SECRETS).effects).toEqual([])
+  })
+
+  it('begins at the snapshot that was found: replica, ledger and executor alike', () => {
+    const log = {
+      seqno: 20,
+      view: 3,
+      viewHistory: [1, 1, 9],
+      configuration: { idx: 7, nodes: [alice, bob] },
+      removed: [carol],
+    }
+    const snapshot = { fileName: 'snapshot_20_21.committed', bytes: Uint8Array.of(1), log }
+    const joiner = new Node().fromPeer(bob, SECRETS)
+    joiner.post({ type: 'snapshotChosen', snapshot }, 'snapshot-fetcher')
+    const configs = joiner.effects.flatMap((effect) => (effect.type === 'startActor' ? [effect.config] : []))
+    expect(configs).toEqual([{ committed: 20 }, log, { secrets: SECRETS, snapshot }, 'historian'])
   })
 
   it('serves clients only when the ledger has its certificate, and it is Trusted', () => {
     const joiner = new Node()
     expect(joiner.hello()).toBe('FrontendNotOpen')
-    joiner.fromPeer(bob, SECRETS)
+    joiner.joins(bob)
     expect(joiner.hello()).toBe('FrontendNotOpen')
     joiner.ledgerSays({ ...trusted(alice, bob), [self]: 'Pending' })
     joiner.ledgerSays({ ...trusted(alice, bob), [self]: 'Retired' }, CERTIFICATE)
@@ -190,7 +214,7 @@ describe('joining', () => {
 
 describe('channels', () => {
   it('are opened to whoever the ledger lists, and kept to what the operator named', () => {
-    const joiner = new Node().fromPeer(alice, SECRETS)
+    const joiner = new Node().joins(alice)
     const [old1, old2] = [id('old 1'), id('old 2')]
     // History as it is read: the service once had other nodes, and not yet those that this node knows of.
     joiner.ledgerSays(trusted(old1, old2))
@@ -247,7 +271,7 @@ describe('a node that is removed', () => {
   })
 
   it('before it ever served goes back to catching up when that is rolled back', () => {
-    const joiner = new Node().fromPeer(bob, SECRETS).primaryIs(alice)
+    const joiner = new Node().joins(bob).primaryIs(alice)
     expect(joiner.membershipIs('RetirementOrdered').phase).toBe('retiring')
     expect(joiner.membershipIs('Active').phase).toBe('catchingUp')
     expect(joiner.hello()).toBe('FrontendNotOpen')

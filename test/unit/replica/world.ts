@@ -56,6 +56,7 @@ export class World {
         appendBytesMax: APPEND_BYTES_MAX,
         sendAfterBytes: 1,
         logTailBytesMax: 1e9,
+        beginning: undefined,
       }
       this.#states.set(id, replica.start(config).state)
       this.notices.set(id, [])
