@@ -17,7 +17,7 @@ import { Problem } from './terminal/problem.ts'
 export interface JoinServiceOptions {
   /** The bundled CLI. */
   readonly program: string
-  /** Of the new node; must not hold a ledger. */
+  /** Of the new node. An earlier node's ledger there is set aside; its snapshots are used again. */
   readonly directory: string
   readonly name: string
   /** Where operators find the node; free text. */
@@ -103,6 +103,7 @@ function startNode(options: JoinServiceOptions): NodeChild {
     onNotice: options.onNotice,
     preparation: {
       directory,
+      reuse: true,
       service,
       servers,
       token,

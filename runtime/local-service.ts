@@ -197,6 +197,7 @@ function startNode(options: LocalServiceOptions, directory: string, index: numbe
     onNotice: (notice) => options.onNotice?.(notice),
     preparation: {
       directory: nodeDirectory,
+      reuse: false,
       service: options.service ?? 'demo',
       servers,
       token: options.token,

@@ -7,6 +7,8 @@ import type { Timing } from './node-setup.ts'
 export interface NodePreparation {
   /** Holds this node's ledger, snapshots, index and crash files. */
   readonly directory: string
+  /** What an earlier node left there is set aside, and its snapshots are used again. False: a ledger in the directory is refused. */
+  readonly reuse: boolean
   readonly service: string
   readonly servers: string | readonly string[]
   readonly token: string | undefined

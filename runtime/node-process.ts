@@ -1,7 +1,7 @@
 // The program of one node process. It makes the node's keys, founds or joins a service as its parent says, and runs until told to stop.
 // The rule to remember: identity and service keys live in this process only; they are made here and never written down.
 import { randomBytes, randomInt } from 'node:crypto'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Envelope } from '../actors/actor.ts'
 import { channelBinding, channelKeyStatement } from '../actors/channel/identity.ts'
@@ -74,12 +74,29 @@ interface Prepared {
   readonly pastIndex: LivePastIndex
 }
 
+/**
+ * An earlier node's ledger, its index and its index of the past: none of it continues under another identity, and none of it is lost. Its
+ * snapshots stay, for they are verified before they are used.
+ */
+function setAside(directory: string): void {
+  if (!existsSync(join(directory, 'ledger'))) return
+  let n = 1
+  while (existsSync(join(directory, `earlier-${n}`))) n++
+  const aside = join(directory, `earlier-${n}`)
+  mkdirSync(aside, { mode: 0o700 })
+  for (const name of ['ledger', 'index', 'past']) {
+    if (existsSync(join(directory, name))) renameSync(join(directory, name), join(aside, name))
+  }
+  console.error(`the ledger of an earlier node was set aside in ${aside}; its snapshots are used again if they hold`)
+}
+
 async function prepare(preparation: NodePreparation): Promise<Prepared> {
   const { directory, servers, token, service } = preparation
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const lock = await lockDirectory(directory)
   const ledgerDirectory = join(directory, 'ledger')
-  if (existsSync(ledgerDirectory))
+  if (preparation.reuse) setAside(directory)
+  else if (existsSync(ledgerDirectory))
     throw new Error(`${ledgerDirectory} holds the ledger of an earlier node; it is not overwritten`)
   const keys = await createNodeKeys(preparation.curve)
   const encryption = await generateEncryptionKeys()

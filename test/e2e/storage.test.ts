@@ -98,6 +98,7 @@ describe('two on one data directory', () => {
       const [node] = service.nodes
       const preparation: NodePreparation = {
         directory: node!.directory,
+        reuse: false,
         service: 'test',
         servers: service.servers,
         token: undefined,

@@ -51,7 +51,10 @@ export function register(program: Command): void {
       .option('--key <file>', 'PEM (PKCS#8) of its private key')
   ofService(node.command('list').description('the nodes of the service, and which of them leads it')).action(list)
   byOperator(node.command('add').description('start a node on this machine, add it to the service, and run it'))
-    .option('--node-data <dir>', "directory of the node's ledger (default: the next free node<n> in --data)")
+    .option(
+      '--node-data <dir>',
+      "directory of the node's ledger (default: the next free node<n> in --data); an earlier node\'s is set aside, its snapshots used again",
+    )
     .option('--address <text>', 'where operators find the node')
     .option('--flush <policy>', 'commit: fsync before commit; interval; never', 'commit')
     .action(add)
@@ -96,9 +99,6 @@ async function add(options: AddOptions): Promise<void> {
   const file = await serviceFile(options)
   const identity = await operator(options)
   const directory = resolve(options.nodeData ?? nextNodeDirectory(options.data))
-  if (existsSync(join(directory, 'ledger'))) {
-    throw new UsageError(`${directory} holds the ledger of an earlier node; a node never continues as another`)
-  }
   const name = basename(directory)
   const [server] = [file.servers].flat()
   const aborting = new AbortController()
