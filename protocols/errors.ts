@@ -25,6 +25,8 @@ export type ErrorCode =
   | 'SessionConsistencyLost'
   | 'TooManyPendingTransactions'
   | 'InvalidNodeState'
+  | 'MissingApiVersionParameter'
+  | 'UnsupportedApiVersionValue'
 
 /** The body of every refusal (OData form, as CCF's). */
 export interface ErrorBody {

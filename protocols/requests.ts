@@ -4,6 +4,7 @@
 import type { AppRequest, AppResponse, Caller, HandlerResult } from './app.ts'
 import { EMPTY, utf8 } from './codec/bytes.ts'
 import type { Refusal } from './errors.ts'
+import type { NodeStanding } from './governance/node-row.ts'
 import type { NodeId } from './ids.ts'
 import type { LedgerSecret } from './secrets/ledger-secrets.ts'
 
@@ -88,8 +89,11 @@ export interface NodesChanged {
   readonly certificatePem: string | undefined
 }
 
-/** CCF's status of a node; `RetiredCommitted` is Retired with `retired_committed`. */
-export type NodeStanding = 'Pending' | 'Trusted' | 'Retired' | 'RetiredCommitted'
+/** From the executor to its node: every ledger secret of the committed ledger. Said whenever there is another one. SECRET. */
+export interface SecretsChanged {
+  readonly type: 'secretsChanged'
+  readonly secrets: readonly LedgerSecret[]
+}
 
 /** From the executor to its node: who leads, as far as it knows. Told to clients, who do best to talk to the primary. */
 export interface PrimaryChanged {

@@ -67,6 +67,8 @@ interface Prepared {
   readonly preparation: NodePreparation
   readonly lock: DirectoryLock
   readonly keys: NodeKeys
+  /** RSA, PKCS#8. */
+  readonly encryptionKey: Uint8Array
   readonly bus: Bus
   readonly ledger: Ledger
   readonly snapshots: SnapshotFiles
@@ -123,7 +125,17 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
   })
   const encryptionPublicKeyPem = publicKeyPem(encryption.spki)
   tell({ type: 'prepared', nodeId: keys.nodeId, spki: keys.spki, encryptionPublicKeyPem, address: preparation.address })
-  return { preparation, lock, keys, bus, ledger, snapshots, index, pastIndex }
+  return {
+    preparation,
+    lock,
+    keys,
+    encryptionKey: encryption.privateKeyPkcs8,
+    bus,
+    ledger,
+    snapshots,
+    index,
+    pastIndex,
+  }
 }
 
 /** Makes the service's key and certificates and its first transactions; this node begins to lead it. */
@@ -165,7 +177,7 @@ interface Membership extends Pick<NodeSetup, 'serviceCertificatePem' | 'founding
   readonly nodeIds: readonly NodeId[]
 }
 
-function nodeSetup({ keys, preparation }: Prepared, membership: Membership): NodeSetup {
+function nodeSetup({ keys, encryptionKey, preparation }: Prepared, membership: Membership): NodeSetup {
   const { nodeIds, serviceCertificatePem, founding } = membership
   const { service, timing, curve } = preparation
   const staticKey = new Uint8Array(randomBytes(32))
@@ -187,6 +199,7 @@ function nodeSetup({ keys, preparation }: Prepared, membership: Membership): Nod
     serviceCertificatePem,
     serviceCurve: curve,
     staticKey,
+    encryptionKey,
     channelBinding: channelBinding(nativeCrypto, service),
     channelIdentity: encodeIdentityPayload({
       role: 'node',

@@ -30,6 +30,8 @@ export interface NodeSetup {
   readonly serviceCurve: EcCurve
   /** X25519, 32 bytes. SECRET. The same key serves channels and sessions; each has its own proof of identity. */
   readonly staticKey: Uint8Array
+  /** RSA, PKCS#8: ledger secrets are encrypted to it. SECRET. */
+  readonly encryptionKey: Uint8Array
   readonly channelBinding: Uint8Array
   readonly channelIdentity: Uint8Array
   /** By the node's key, over the statement that binds the static key to sessions of this service; shown with the certificate the service issues. */

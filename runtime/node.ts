@@ -8,6 +8,7 @@ import { executor } from '../actors/executor/executor.ts'
 import type { ExecutorConfig } from '../actors/executor/state.ts'
 import { historian } from '../actors/historian/historian.ts'
 import type { HistorianConfig } from '../actors/historian/state.ts'
+import { keeper, type KeeperConfig } from '../actors/keeper/keeper.ts'
 import { ledgerWriter } from '../actors/ledger-writer/ledger-writer.ts'
 import { node } from '../actors/node/node.ts'
 import type { NodeConfig } from '../actors/node/state.ts'
@@ -52,6 +53,7 @@ export const catalogue = (): AnyActorDefinition[] => [
   erase(replica),
   erase(executor),
   erase(historian),
+  erase(keeper),
   erase(ledgerWriter),
   erase(snapshotter),
   erase(snapshotFetcher),
@@ -102,6 +104,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
     serviceCurve: setup.serviceCurve,
     coseIssuer: '',
     coseSubject: '',
+    encryptionKey: setup.encryptionKey,
     secrets: secrets.secrets,
     genesis: founding === undefined ? undefined : { writes: founding.genesis, opening: founding.opening },
     snapshotTxCount: setup.snapshotTxCount,
@@ -167,6 +170,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
       }),
       replica: (beginning): ReplicaConfig => ({ ...replicaConfig, beginning }),
       rpc: { pendingMax: RPC_PENDING_MAX } satisfies RpcConfig,
+      keeper: { crypto } satisfies KeeperConfig,
       channel: channelConfig,
       executor: executorConfig,
       session: sessionConfig,

@@ -9,7 +9,7 @@ import { invariant } from '../../protocols/errors.ts'
 import { nodeCertificateBody } from '../../protocols/governance/node-certificate.ts'
 import type { NodeId } from '../../protocols/ids.ts'
 import { ADMISSIONS_MAX } from '../../protocols/limits.ts'
-import type { NodesChanged } from '../../protocols/requests.ts'
+import type { NodesChanged, SecretsChanged } from '../../protocols/requests.ts'
 import type { KvState } from '../../store/kv/kv-state.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
@@ -31,6 +31,16 @@ export function tellOfNodes(s: ExecutorState): Step<ExecutorState> {
     effects.push(send<SetLearners>('replica', { type: 'setLearners', nodes: nodesThatAre(kv, 'Pending') }))
   }
   return { state: { ...s, nodesTold }, effects }
+}
+
+/** After a commit: ledger secrets that are committed with it, for nodes that join later. */
+export function tellOfSecrets(s: ExecutorState): Step<ExecutorState> {
+  const begins = s.summary.committed.seqno + 1
+  const given = new Set(s.config.secrets.map(({ version }) => version))
+  const secrets = s.secrets.all.filter(({ version }) => version <= begins || given.has(version))
+  if (secrets.length === s.secretsTold) return unchanged(s)
+  const message: SecretsChanged = { type: 'secretsChanged', secrets }
+  return step({ ...s, secretsTold: secrets.length }, send('node', message))
 }
 
 /** `kv`: the committed state; or that of a service's first transaction, which none but this node can have made. */

@@ -8,6 +8,7 @@ import { decodeQuery, type Route } from '../../protocols/router.ts'
 import { refuse } from './answers.ts'
 import { askForReceipt, badTxId, targetOf, type Asked } from './historical.ts'
 import * as nodes from './node-reads.ts'
+import { encryptedShare, memberOfSharePath } from './secret-endpoints.ts'
 import { serviceInfo } from './service.ts'
 import { isPrimary, lastSeqno, type Batch, type ExecutorState, type Served } from './state.ts'
 
@@ -29,7 +30,7 @@ export function builtin(request: AppRequest, routed: Route<Served>): BuiltinCall
   const name = mark < 0 ? request.path : request.path.slice(0, mark)
   const common = /^\/(?:app|node)\/(tx|commit|receipt)$/.exec(name)?.[1]
   const key = common ?? name
-  const answer = ANSWERS[key] ?? nodeAnswer(name)
+  const answer = ANSWERS[key] ?? answerByPath(name)
   if (answer === undefined && key !== 'receipt') return undefined
   if (request.verb !== 'GET') {
     // The same path may be an endpoint's for other verbs.
@@ -47,9 +48,11 @@ export function builtin(request: AppRequest, routed: Route<Served>): BuiltinCall
   return { later: true, ask: (s, batch) => askForReceipt(s, batch, request, query) }
 }
 
-function nodeAnswer(path: string): Answer | undefined {
+function answerByPath(path: string): Answer | undefined {
   const name = nodes.nodeOfPath(path)
-  return name === undefined ? undefined : (s, request) => nodes.node(s, request, name)
+  if (name !== undefined) return (s, request) => nodes.node(s, request, name)
+  const member = memberOfSharePath(path)
+  return member === undefined ? undefined : (s, request, query) => encryptedShare(s, request, query, member)
 }
 
 const tx: Answer = (s, request, query) => {

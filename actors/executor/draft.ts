@@ -6,11 +6,12 @@ import type { Replicate } from '../../protocols/consensus/messages.ts'
 import { seqno as asSeqno, view as asView, type NodeId } from '../../protocols/ids.ts'
 import { encodeEntry } from '../../protocols/ledger/entry.ts'
 import { commitEvidenceDigest, leafHash, writeSetDigest } from '../../protocols/ledger/leaf.ts'
-import type { WriteSet } from '../../protocols/ledger/write-set.ts'
+import { mapWrites, type WriteSet } from '../../protocols/ledger/write-set.ts'
 import { appendAll } from '../../protocols/merkle/tree.ts'
 import type { KvState } from '../../store/kv/kv-state.ts'
 import { send, type Effect } from '../effects.ts'
-import { lastSeqno, secretOf, type ExecutorState, type Pending } from './state.ts'
+import { learn, secretFor, SECRETS_TABLE, type KnownSecrets } from './secrets.ts'
+import { lastSeqno, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
 
@@ -29,12 +30,14 @@ export class Draft {
   /** An operator asked for a snapshot: a signature is due at once, and is its point. */
   wantsSnapshot = false
   #last: number
+  #secrets: KnownSecrets
 
   constructor(state: ExecutorState) {
     this.#state = state
     this.#view = state.summary.view
     this.kv = state.kv
     this.#last = lastSeqno(state)
+    this.#secrets = state.secrets
   }
 
   get nextSeqno(): number {
@@ -49,7 +52,7 @@ export class Draft {
   add(transaction: NewTransaction): void {
     const { crypto } = this.#state.config
     const seqno = asSeqno(++this.#last)
-    const { secret, commitSecret } = secretOf(this.#state, seqno)
+    const { secret, commitSecret } = secretFor(this.#secrets, seqno)
     const view = asView(this.#view)
     const claimsDigest = transaction.claimsDigest ?? ZERO_DIGEST
     const evidenceDigest = commitEvidenceDigest(crypto, commitSecret, view, seqno)
@@ -68,6 +71,7 @@ export class Draft {
         ? { seqno, view, kind, bytes }
         : { seqno, view, kind, bytes, nodes: transaction.nodes }
     this.#added.push({ record, leaf })
+    this.#secrets = learn(this.#state.config, this.#secrets, seqno, mapWrites(transaction.writes, SECRETS_TABLE))
   }
 
   /** The state with everything added, and the proposal to the replica if nothing is held back. */
@@ -77,9 +81,9 @@ export class Draft {
     if (this.#added.length === 0) return { state: s, effects: [] }
     if (s.signing !== undefined) {
       const signing = { ...s.signing, held: [...s.signing.held, ...this.#added] }
-      return { state: { ...s, kv: this.kv, signing }, effects: [] }
+      return { state: { ...s, kv: this.kv, secrets: this.#secrets, signing }, effects: [] }
     }
-    return propose({ ...s, kv: this.kv }, this.#added)
+    return propose({ ...s, kv: this.kv, secrets: this.#secrets }, this.#added)
   }
 }
 

@@ -10,8 +10,10 @@ import { actions, contextOf, guards, machineActor, machineTypes } from '../machi
 import * as admission from './admission.ts'
 import * as following from './following.ts'
 import * as forwarding from './forwarding.ts'
+import { secretsIssued } from './issuing.ts'
 import { NODE_ENDPOINTS } from './node-endpoints.ts'
 import { beginAt } from './beginning.ts'
+import { SECRET_ENDPOINTS } from './secret-endpoints.ts'
 import { execute, executeForwarded } from './requests.ts'
 import { signed, signIfDue } from './signing.ts'
 import * as snapshots from './snapshots.ts'
@@ -36,6 +38,7 @@ type Name =
   | 'readState'
   | 'recordEvidence'
   | 'abandonSnapshot'
+  | 'secretsIssued'
 
 const nodeCounters = (s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> => {
   const { counters } = envelope.event as Extract<ExecutorEvent, { type: 'nodeCounters' }>
@@ -79,6 +82,7 @@ export const executorMachine = setup({
     readState: snapshots.readState,
     recordEvidence: snapshots.recordEvidence,
     abandonSnapshot: snapshots.abandonSnapshot,
+    secretsIssued,
   }),
 }).createMachine({
   id: 'executor',
@@ -91,6 +95,7 @@ export const executorMachine = setup({
       on: {
         signed: [{ guard: 'signsEndorsement', actions: ['admit', 'signIfDue'] }, { actions: ['signed', 'signIfDue'] }],
         learnerCaughtUp: { actions: 'learnerCaughtUp' },
+        secretsIssued: { actions: ['secretsIssued', 'signIfDue'] },
         retirementCompleted: { actions: ['retirementCompleted', 'signIfDue'] },
       },
     },
@@ -117,10 +122,13 @@ const mounted = (app: App): Endpoint[] =>
 /** The executor's definition, for any host. */
 export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEvent>({
   kind: 'executor',
-  version: 2,
+  version: 3,
   machine: executorMachine,
   start: (config) => {
-    const state = initialState(config, buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS]))
+    const state = initialState(
+      config,
+      buildRouter([...config.apps.flatMap(mounted), ...NODE_ENDPOINTS, ...SECRET_ENDPOINTS]),
+    )
     return config.snapshot === undefined ? step(state) : beginAt(state, config.snapshot)
   },
   invariants,

@@ -8,7 +8,7 @@ import { meaningOf } from '../../protocols/consensus/record.ts'
 import { parseCertificate } from '../../protocols/crypto/certificate.ts'
 import type { HistoryCommitted } from '../../protocols/historical/messages.ts'
 import { formatTxId } from '../../protocols/ids.ts'
-import { decodeEntry, decodeEntryHeader, openPrivateDomain } from '../../protocols/ledger/entry.ts'
+import { decodeEntry, decodeEntryHeader, openPrivateDomain, publicMapOf } from '../../protocols/ledger/entry.ts'
 import { entryLeaf } from '../../protocols/ledger/leaf.ts'
 import { parseSignature } from '../../protocols/ledger/signature.ts'
 import { isSignedRoot, signerKey } from '../../protocols/ledger/signer.ts'
@@ -19,12 +19,15 @@ import { applyWriteSets, applyWriteSet, type KvState, type SequencedWriteSet } f
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
-import { tellNode, tellOfNodes } from './admission.ts'
+import { tellNode, tellOfNodes, tellOfSecrets } from './admission.ts'
+import { isRemovedNode } from './node-table.ts'
 import { Draft } from './draft.ts'
 import { expireForwardings } from './forwarding.ts'
+import { abandonIssuing, startOpening } from './issuing.ts'
+import { forgetAfter, isSealedAway, learn, secretFor, SECRETS_TABLE } from './secrets.ts'
 import { serviceStatus } from './service.ts'
 import { dropSnapshots } from './snapshots.ts'
-import { isPrimary, secretOf, type ExecutorEvent, type ExecutorState, type Origin, type Pending } from './state.ts'
+import { isPrimary, type ExecutorEvent, type ExecutorState, type Origin, type Pending } from './state.ts'
 
 const corrupt = (seqno: number, reason: string): never => {
   throw new CorruptDataError(`replicated entry ${seqno}`, 0, reason)
@@ -51,7 +54,8 @@ function treeAfter(s: ExecutorState, pending: ExecutorState['pending']): MerkleT
 
 function cutAfter(s: ExecutorState, seqno: number): ExecutorState {
   const pending = s.pending.cutEnd(seqno + 1)
-  return pending === s.pending ? s : { ...s, pending, tree: treeAfter(s, pending) }
+  const secrets = forgetAfter(s.config, s.secrets, seqno)
+  return pending === s.pending ? { ...s, secrets } : { ...s, pending, secrets, tree: treeAfter(s, pending) }
 }
 
 /** The replica's log was cut: entries after `seqno` never happened. */
@@ -77,11 +81,12 @@ export function becameBackup(s: ExecutorState, envelope: Envelope<ExecutorEvent>
   )
   const dropped = dropSnapshots(s)
   const { snapshots, snapshotWanted } = dropped.state
-  const state: ExecutorState = { ...known, kv: known.committed.kv, snapshots, snapshotWanted }
+  const abandoned = abandonIssuing({ ...known, kv: known.committed.kv, snapshots, snapshotWanted })
+  const { state } = abandoned
   const before = s.summary.leaderId
-  if (before === summary.leaderId) return step(state, ...dropped.effects)
+  if (before === summary.leaderId) return step(state, ...dropped.effects, ...abandoned.effects)
   const expired = before === undefined ? unchanged(state) : expireForwardings(state, envelope.at, true)
-  return step(expired.state, ...dropped.effects, ...expired.effects, tellPrimary(summary))
+  return step(expired.state, ...dropped.effects, ...abandoned.effects, ...expired.effects, tellPrimary(summary))
 }
 
 const tellPrimary = ({ leaderId }: ConsensusSummary): Effect =>
@@ -97,7 +102,7 @@ export function becamePrimary(s: ExecutorState, envelope: Envelope<ExecutorEvent
   let kv = s.committed.kv
   const opened: Pending[] = []
   for (const item of s.pending.toArray()) {
-    kv = applyWriteSets(kv, [writesOf(s, item.record)])
+    kv = applyWriteSets(kv, [writesOf(s, item.record, false)])
     opened.push(item.checkpoint === undefined ? item : { ...item, checkpoint: { ...item.checkpoint, kv } })
   }
   const pending = s.pending.cutEnd(s.pending.first).append(opened)
@@ -129,9 +134,12 @@ function beginService(s: ExecutorState): Step<ExecutorState> {
   return step(begun.state, ...begun.effects, tellNode(begun.state, draft.kv))
 }
 
-function writesOf(s: ExecutorState, record: LogRecord): SequencedWriteSet {
+/** `isRemoved`: this node was, for good. It follows the public tables until it stops; who was removed does not get new secrets. */
+function writesOf(s: ExecutorState, record: LogRecord, isRemoved: boolean): SequencedWriteSet {
   const entry = decodeEntry(record.bytes)
-  const privateWrites = openPrivateDomain(s.config.crypto, secretOf(s, record.seqno).secret, entry)
+  if (isRemoved && isSealedAway(s.secrets, record.seqno)) return { seqno: record.seqno, writeSet: entry.publicWrites }
+  const { secret } = secretFor(s.secrets, record.seqno)
+  const privateWrites = openPrivateDomain(s.config.crypto, secret, entry)
   if (privateWrites === undefined) return corrupt(record.seqno, 'the seal does not hold')
   return { seqno: record.seqno, writeSet: [...entry.publicWrites, ...privateWrites] }
 }
@@ -140,7 +148,7 @@ function writesOf(s: ExecutorState, record: LogRecord): SequencedWriteSet {
 export function appended(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Step<ExecutorState> {
   const { records } = envelope.event as Extract<ReplicaNotice, { type: 'appended' }>
   const { crypto } = s.config
-  let { tree, signers } = s
+  let { tree, signers, secrets } = s
   const added: Pending[] = []
   for (const record of records) {
     const header = decodeEntryHeader(record.bytes)
@@ -148,11 +156,12 @@ export function appended(s: ExecutorState, envelope: Envelope<ExecutorEvent>): S
     if (namesNodes(record.kind)) checkNodes(record)
     const isSignature = record.kind === 'signature'
     if (isSignature) signers = checkSignature(s, tree, record, signers)
+    secrets = learn(s.config, secrets, record.seqno, publicMapOf(header, SECRETS_TABLE))
     const leaf = entryLeaf(crypto, record.bytes, header)
     tree = append(crypto, tree, leaf)
     added.push({ record, leaf, checkpoint: isSignature ? { tree, kv: undefined } : undefined })
   }
-  return unchanged({ ...s, tree, signers, pending: s.pending.append(added) })
+  return unchanged({ ...s, tree, signers, secrets, pending: s.pending.append(added) })
 }
 
 /** What quorums are counted by must be what the entry itself says. */
@@ -201,21 +210,35 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
     type: 'historyCommitted',
     seqno,
     viewHistory: summary.viewHistory,
-    secrets: s.secrets,
+    secrets: s.secrets.all,
   }
   const known = tellOfNodes(told.state)
-  const effects = [...told.effects, ...known.effects, send('historian', history)]
-  if (!isPrimary(s)) return { state: known.state, effects }
+  const secrets = tellOfSecrets(known.state)
+  const effects = [...told.effects, ...known.effects, ...secrets.effects, send('historian', history)]
+  if (!isPrimary(s)) return { state: secrets.state, effects }
   effects.push(broadcast(s, summary, last.record))
-  const opened = openService(known.state)
+  const opened = openService(secrets.state)
   return { state: opened.state, effects: [...effects, ...opened.effects] }
 }
 
 function openCommitted(s: ExecutorState, seqno: number): KvState {
   const items = s.pending.slice(s.pending.first, seqno + 1)
-  return applyWriteSets(
+  const open = (from: KvState, records: readonly Pending[], isRemoved: boolean): KvState =>
+    applyWriteSets(
+      from,
+      records.map(({ record }) => writesOf(s, record, isRemoved)),
+    )
+  const { withoutFrom = seqno + 1 } = s.secrets
+  if (withoutFrom > seqno) return open(s.committed.kv, items, false)
+  const kv = open(
     s.committed.kv,
-    items.map(({ record }) => writesOf(s, record)),
+    items.filter(({ record }) => record.seqno < withoutFrom),
+    false,
+  )
+  return open(
+    kv,
+    items.filter(({ record }) => record.seqno >= withoutFrom),
+    isRemovedNode(s, kv),
   )
 }
 
@@ -246,9 +269,5 @@ function broadcast(s: ExecutorState, summary: ConsensusSummary, record: LogRecor
 /** Once genesis is committed, the service opens. (With governance, members will vote on this.) */
 function openService(s: ExecutorState): Step<ExecutorState> {
   const { genesis } = s.config
-  if (genesis === undefined || serviceStatus(s.kv) !== 'Opening') return unchanged(s)
-  const draft = new Draft(s)
-  draft.kv = applyWriteSet(s.kv, genesis.opening, draft.nextSeqno)
-  draft.add({ writes: genesis.opening, claimsDigest: undefined })
-  return draft.finish()
+  return genesis === undefined || serviceStatus(s.kv) !== 'Opening' ? unchanged(s) : startOpening(s)
 }

@@ -1,10 +1,11 @@
 // How a service's nodes change: each function is one transaction over the store, or says why there is none (CCF facts §13).
 // Not when: requests of the operator (node-endpoints.ts) and news of the replica (admission.ts) decide that.
 // The rule to remember: who adds or removes a Trusted node writes the rows of all of them (protocols/consensus/record.ts).
-import { DecodeError, utf8 } from '../../protocols/codec/bytes.ts'
+import { DecodeError, EMPTY, utf8 } from '../../protocols/codec/bytes.ts'
 import { parsePem } from '../../protocols/codec/pem.ts'
 import { nodeIdOf } from '../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
+import { OAEP_SEED_BYTES } from '../../protocols/crypto/rsa-oaep.ts'
 import { refusal, type Refusal } from '../../protocols/errors.ts'
 import { encodeNodeInfo, virtualNode } from '../../protocols/governance/node-info.ts'
 import { encodeNodeRow } from '../../protocols/governance/node-row.ts'
@@ -28,6 +29,8 @@ const refuse = (...reason: Parameters<typeof refusal>): NodeChange => ({ refused
 
 const NODE_ID = /^[0-9a-f]{64}$/
 const ADDRESS_CHARS_MAX = 256
+/** What is encrypted with it is not used. */
+const UNUSED_SEED = new Uint8Array(OAEP_SEED_BYTES)
 
 /** Pending: the node may catch up from now on. Saying the same of a Pending node again writes the same again. */
 export function registerNode(kv: KvState, crypto: Crypto, nodeId: string, body: Uint8Array): NodeChange {
@@ -62,7 +65,11 @@ function newRow(crypto: Crypto, nodeId: NodeId, body: Uint8Array): Uint8Array | 
   const spki = publicKeyOf(publicKeyPem)
   if (spki === undefined || crypto.importEcPublicKey(spki) === undefined) return 'public_key must be an EC key in PEM.'
   if (nodeIdOf(crypto, spki) !== nodeId) return 'The node id is not the hash of public_key.'
-  if (publicKeyOf(encryptionPublicKeyPem) === undefined) return 'encryption_pub_key must be a public key in PEM.'
+  const encryptionSpki = publicKeyOf(encryptionPublicKeyPem)
+  // Tried at once: a key that ledger secrets cannot be encrypted to would stand in the way of every rekey.
+  if (encryptionSpki === undefined || crypto.rsaOaepEncrypt(encryptionSpki, EMPTY, UNUSED_SEED) === undefined) {
+    return 'encryption_pub_key must be an RSA public key in PEM.'
+  }
   if (typeof address !== 'string' || address.length === 0 || address.length > ADDRESS_CHARS_MAX) {
     return `address must be a text of 1 to ${ADDRESS_CHARS_MAX} characters.`
   }

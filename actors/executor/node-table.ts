@@ -6,7 +6,7 @@ import { decodeNodeRow, type NodeRow } from '../../protocols/governance/node-row
 import { idKey } from '../../protocols/governance/registration.ts'
 import type { NodeId } from '../../protocols/ids.ts'
 import { decodeJsonObject, GOV_TABLES } from '../../protocols/ledger/tables.ts'
-import type { NodeStanding } from '../../protocols/requests.ts'
+import type { NodeStanding } from '../../protocols/governance/node-row.ts'
 import { readMap, type KvState } from '../../store/kv/kv-state.ts'
 
 export interface KnownNode extends NodeRow {
@@ -40,15 +40,21 @@ export function findNode(kv: KvState, nodeId: string): KnownNode | undefined {
 export const nodesThatAre = (kv: KvState, standing: NodeStanding): NodeId[] =>
   knownNodes(kv).flatMap((node) => (node.standing === standing ? [node.nodeId] : []))
 
+export const nodesVersion = (kv: KvState): string => tableVersion(kv, GOV_TABLES.nodesInfo)
+
 /** Differs whenever the table does: any change writes a row or removes one. */
-export function nodesVersion(kv: KvState): string {
-  const table = readMap(kv, GOV_TABLES.nodesInfo)
+export function tableVersion(kv: KvState, name: string): string {
+  const table = readMap(kv, name)
   let newest = 0
   table.range(undefined, undefined, (key) => {
     newest = Math.max(newest, table.versionOfPreviousWrite(key) ?? 0)
   })
   return `${table.size} ${newest}`
 }
+
+/** True when this node was removed for good. */
+export const isRemovedNode = ({ config }: { readonly config: { readonly nodeId: NodeId } }, kv: KvState): boolean =>
+  findNode(kv, config.nodeId)?.standing === 'RetiredCommitted'
 
 /** PEM by which the service endorses this node's key; undefined until it did. */
 export function endorsedCertificate(kv: KvState, nodeId: NodeId): string | undefined {

@@ -3,6 +3,7 @@
 import type { AppRequest, AppResponse, Caller, HistoricalEndpoint, PresentEndpoint } from '../../protocols/app.ts'
 import { UNCOMMITTED_TX_MAX } from '../../protocols/limits.ts'
 import type { Execute, Executed, Forward, Forwarded } from '../../protocols/requests.ts'
+import type { IssuePurpose } from '../../protocols/secrets/issuing.ts'
 import type { Route } from '../../protocols/router.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
@@ -12,7 +13,9 @@ import { Draft } from './draft.ts'
 import { forwardBatch, mustForward } from './forwarding.ts'
 import { runHandler } from './handler.ts'
 import { askEndpoint, type Asked } from './historical.ts'
+import { startIssuing } from './issuing.ts'
 import { runNodeChange } from './node-endpoints.ts'
+import { isOperator } from './node-table.ts'
 import { isAuthorised, serviceStatus } from './service.ts'
 import {
   isPrimary,
@@ -97,6 +100,7 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
   const open = serviceStatus(s.kv) === 'Open'
   const responses: AppResponse[] = []
   const asked: Asked[] = []
+  const issues: { readonly request: AppRequest; readonly purpose: IssuePurpose }[] = []
   const authorised = new Map<Served, boolean>()
   let executed = false
   for (const request of batch.requests) {
@@ -116,17 +120,36 @@ export function runBatch(s: ExecutorState, batch: Batch, at: number): BatchResul
       continue
     }
     const refused = refuseBeforeHandler(s, batch, request, routed.endpoint, { lost, open, authorised, draft })
+    if (refused === undefined && 'issues' in routed.endpoint) {
+      const problem = issuingProblem(s, batch.caller, request)
+      if (problem === undefined) issues.push({ request, purpose: routed.endpoint.issues })
+      else responses.push(problem)
+      continue
+    }
     executed ||= refused === undefined
     responses.push(refused ?? run(s, draft, batch.caller, request, routed))
   }
-  const { state, effects } = draft.finish()
+  const finished = draft.finish()
+  let { state } = finished
   const queries: Effect[] = []
+  for (const { request, purpose } of issues) {
+    const started = startIssuing(state, batch, request, purpose)
+    if ('response' in started) responses.push(started.response)
+    else state = started.state
+    queries.push(...started.effects)
+  }
   for (const each of asked) {
     if ('effect' in each) queries.push(each.effect)
     else responses.push(each.response)
   }
-  return { state, responses, effects: [...effects, ...queries], view: executed ? view : 0 }
+  return { state, responses, effects: [...finished.effects, ...queries], view: executed ? view : 0 }
 }
+
+/** New secrets are begun now and answered when the keeper has done its part; only an operator may ask for them. */
+const issuingProblem = (s: ExecutorState, caller: Caller, request: AppRequest): AppResponse | undefined =>
+  isOperator(s.kv, caller)
+    ? undefined
+    : refuse(request, 403, 'AuthorizationFailed', 'Only an operator of the service may renew its secrets.')
 
 type Found<E> = Extract<Route<E>, { readonly kind: 'found' }>
 

@@ -15,7 +15,8 @@ import { send, type SignItem } from '../effects.ts'
 import { propose } from './draft.ts'
 import { endorsedCertificate } from './node-table.ts'
 import { beginSnapshot, isSnapshotDue } from './snapshots.ts'
-import { isPrimary, lastSeqno, secretOf, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
+import { secretFor } from './secrets.ts'
+import { isPrimary, lastSeqno, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
 
@@ -77,7 +78,7 @@ export function signed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Ste
     coseSign1: assembleRootSignature(signing.coseProtected, serviceSignature),
     treeBytes: signing.treeBytes,
   })
-  const { secret, commitSecret } = secretOf(s, txId.seqno)
+  const { secret, commitSecret } = secretFor(s.secrets, txId.seqno)
   const evidenceDigest = commitEvidenceDigest(config.crypto, commitSecret, txId.view, txId.seqno)
   const isSnapshotPoint = isSnapshotDue(s, txId.seqno)
   const { bytes } = encodeEntry(config.crypto, secret, {

@@ -27,7 +27,8 @@ import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
 import { Draft } from './draft.ts'
-import { isPrimary, secretOf, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
+import { secretFor } from './secrets.ts'
+import { isPrimary, type ExecutorEvent, type ExecutorState, type Pending } from './state.ts'
 
 /** Seqno of the newest snapshot whose digest the store names; 0 if there is none. */
 function recordedSnapshot(kv: KvState): number {
@@ -52,7 +53,7 @@ export function beginSnapshot(s: ExecutorState, { record, leaf }: Pending, kv: K
     seqno,
     leaf,
     viewHistory: viewHistoryAt(s, seqno),
-    ledgerSecret: secretOf(s, seqno).secret,
+    ledgerSecret: secretFor(s.secrets, seqno).secret,
   }
   const snapshots = [...s.snapshots, { seqno, kv }]
   return step({ ...s, snapshots, snapshotWanted: false }, send('snapshotter', due))

@@ -11,23 +11,15 @@ import { emptyTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { Execute, Forward, Forwarded } from '../../protocols/requests.ts'
 import type { Parameters, Router } from '../../protocols/router.ts'
 import type { ReadState, RecordEvidence, SnapshotAbandoned, SnapshotFile } from '../../protocols/snapshot/messages.ts'
-import {
-  activateSecrets,
-  secretAt,
-  type ActiveSecret,
-  type LedgerSecret,
-  type LedgerSecrets,
-} from '../../protocols/secrets/ledger-secrets.ts'
-import { invariant } from '../../protocols/errors.ts'
+import type { IssuePurpose, SecretsIssued } from '../../protocols/secrets/issuing.ts'
 import { AppendList } from '../../store/kv/append-list.ts'
 import { emptyKv, type KvState } from '../../store/kv/kv-state.ts'
 import type { Address } from '../actor.ts'
 import type { HostEvent } from '../effects.ts'
 import type { NodeChange } from './node-changes.ts'
+import { knownFromStart, type KnownSecrets, type OwnSecrets } from './secrets.ts'
 
-export interface ExecutorConfig {
-  readonly crypto: Crypto
-  readonly nodeId: NodeId
+export interface ExecutorConfig extends OwnSecrets {
   readonly service: string
   readonly softwareVersion: string
   readonly serviceCertificatePem: string
@@ -38,8 +30,6 @@ export interface ExecutorConfig {
   /** `iss` and `sub` of COSE root signatures (CCF: cose_signatures). */
   readonly coseIssuer: string
   readonly coseSubject: string
-  /** All that seal what the ledger holds so far. SECRET. */
-  readonly secrets: readonly LedgerSecret[]
   readonly apps: readonly App[]
   /** Only on the node that starts a service: the first transaction, and the one that opens the service once the first is committed. */
   readonly genesis: { readonly writes: WriteSet; readonly opening: WriteSet } | undefined
@@ -59,6 +49,7 @@ export type ExecutorEvent =
   | ReadState
   | RecordEvidence
   | SnapshotAbandoned
+  | SecretsIssued
   | { readonly type: 'forwardingTimeout' }
   /** From the node: what only it knows of itself. */
   | { readonly type: 'nodeCounters'; readonly counters: NodeCounters }
@@ -115,8 +106,27 @@ export interface NodeEndpoint {
   }) => NodeChange
 }
 
+/** An endpoint of the node itself that renews ledger secrets or recovery shares. */
+export interface SecretEndpoint {
+  readonly verb: Verb
+  readonly path: string
+  readonly auth: readonly AuthPolicy[]
+  readonly mode: 'readwrite'
+  readonly issues: IssuePurpose
+}
+
 /** What a request may be routed to, besides what every node has built in. */
-export type Served = Endpoint | NodeEndpoint
+export type Served = Endpoint | NodeEndpoint | SecretEndpoint
+
+/** Secrets or shares that the keeper was asked for. */
+export interface Issuing {
+  readonly token: number
+  readonly purpose: IssuePurpose
+  /** What it is computed from: see `issueBasis`. */
+  readonly basis: string
+  /** Undefined: the opening of the service. */
+  readonly asker: { readonly origin: Address; readonly token: number; readonly requestId: number } | undefined
+}
 
 /** A batch handed to the primary. */
 export interface Forwarding {
@@ -139,7 +149,11 @@ export interface ExecutorState {
   readonly config: ExecutorConfig
   readonly router: Router<Served>
   /** Those of the committed ledger, and of what is pending. SECRET. */
-  readonly secrets: LedgerSecrets
+  readonly secrets: KnownSecrets
+  /** Primary: what the keeper is making. */
+  readonly issuing: Issuing | undefined
+  /** How many ledger secrets the node was told of. */
+  readonly secretsTold: number
   readonly summary: ConsensusSummary
   readonly kv: KvState
   readonly committed: Checkpoint & { readonly kv: KvState }
@@ -194,7 +208,9 @@ const NOTHING_KNOWN: ConsensusSummary = {
 export const initialState = (config: ExecutorConfig, router: Router<Served>): ExecutorState => ({
   config,
   router,
-  secrets: activateSecrets(config.crypto, config.secrets),
+  secrets: knownFromStart(config),
+  issuing: undefined,
+  secretsTold: config.secrets.length,
   summary: NOTHING_KNOWN,
   kv: emptyKv,
   committed: { kv: emptyKv, tree: emptyTree },
@@ -220,10 +236,3 @@ export const isPrimary = (s: ExecutorState): boolean => s.summary.leadership ===
 /** Seqno of the last transaction executed or received. */
 export const lastSeqno = (s: ExecutorState): number =>
   s.signing === undefined ? s.pending.end - 1 : s.signing.seqno + s.signing.held.length
-
-/** What seals the transaction `seqno`. SECRET. */
-export function secretOf(s: ExecutorState, seqno: number): ActiveSecret {
-  const secret = secretAt(s.secrets, seqno)
-  invariant(secret !== undefined, `no ledger secret is in force at ${seqno}`)
-  return secret
-}

@@ -1,7 +1,7 @@
 // How a node gets what it needs to take part: it founds the service, or asks the nodes it knows of until one that finds it in the ledger answers.
 // The rule to remember: secrets go to nodes that the committed ledger lists as Pending or Trusted, over a channel that has proven who asks.
 import { invariant } from '../../protocols/errors.ts'
-import type { JoinRequest, Welcome } from '../../protocols/requests.ts'
+import type { JoinRequest, SecretsChanged, Welcome } from '../../protocols/requests.ts'
 import type { ChosenSnapshot, SnapshotChosen } from '../../protocols/snapshot/messages.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
@@ -17,6 +17,7 @@ function startService({ config }: NodeState, secrets: Welcome, snapshot: ChosenS
     { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica(snapshot?.log) },
     { type: 'startActor', address: 'executor', kind: 'executor', config: configs.executor(secrets, snapshot) },
     { type: 'startActor', address: 'historian', kind: 'historian', config: configs.historian },
+    { type: 'startActor', address: 'keeper', kind: 'keeper', config: configs.keeper },
   ]
 }
 
@@ -73,6 +74,12 @@ export function welcome(s: NodeState, envelope: Envelope<NodeEvent>): Step<NodeS
     return step(s, trace('joinRefused', { node: asker ?? 'unknown', standing: standing ?? 'unknown' }))
   }
   return step(s, send<Welcome>(`node@${asker}`, s.secrets), trace('nodeWelcomed', { node: asker }))
+}
+
+/** There is another ledger secret: whoever joins from now on gets it too. */
+export function secretsChanged(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
+  const { secrets } = event as SecretsChanged
+  return s.secrets === undefined ? unchanged(s) : unchanged({ ...s, secrets: { ...s.secrets, secrets } })
 }
 
 export const isWelcomeOfPeer = (s: NodeState, envelope: Envelope<NodeEvent>): boolean =>

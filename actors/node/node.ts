@@ -7,7 +7,7 @@ import type { Invariant } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send } from '../effects.ts'
 import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
-import { askToJoin, findSnapshot, found, isWelcomeOfPeer, join, takePart, welcome } from './joining.ts'
+import { askToJoin, findSnapshot, found, isWelcomeOfPeer, join, secretsChanged, takePart, welcome } from './joining.ts'
 import { nodesChanged } from './peers.ts'
 import * as retiring from './retiring.ts'
 import * as serving from './serving.ts'
@@ -21,6 +21,7 @@ type Name =
   | 'findSnapshot'
   | 'takePart'
   | 'nodesChanged'
+  | 'secretsChanged'
   | 'serve'
   | 'receiveHello'
   | 'refuseHello'
@@ -62,6 +63,7 @@ const nodeSetup = setup({
     findSnapshot,
     takePart,
     nodesChanged,
+    secretsChanged,
     serve: serving.serve,
     receiveHello: serving.receiveHello,
     refuseHello: serving.refuseHello,
@@ -80,6 +82,7 @@ const nodeSetup = setup({
 /** Whatever its standing, a node with the service's secrets does this. */
 const asNodeOfService = {
   joinRequest: { actions: 'welcome' },
+  secretsChanged: { actions: 'secretsChanged' },
   retirementQuery: { actions: 'answerRetirementQuery' },
   primaryChanged: { actions: 'followPrimary' },
   askPeer: { actions: 'askPeer' },

@@ -2,14 +2,15 @@
 // Its phase of life is the chart's state, not a field. `secrets` are the service's: nothing of them belongs into a trace or an error.
 // The rule to remember: who is a node of the service is what the executor says the committed ledger says, and nothing else.
 import type { Membership, NodeNotice } from '../../protocols/consensus/messages.ts'
+import type { NodeStanding } from '../../protocols/governance/node-row.ts'
 import type { NodeId } from '../../protocols/ids.ts'
 import type {
   JoinRequest,
   NodesChanged,
-  NodeStanding,
   PrimaryChanged,
   RetiredCommitted,
   RetirementQuery,
+  SecretsChanged,
   Welcome,
 } from '../../protocols/requests.ts'
 import type { LogBeginning, SnapshotChosen, SnapshotFile } from '../../protocols/snapshot/messages.ts'
@@ -37,6 +38,7 @@ export interface ChildConfigs {
   readonly fetcher: (secrets: Welcome, peers: readonly NodeId[]) => unknown
   /** `beginning`, `snapshot`: of the snapshot that this node begins at, if it does. */
   readonly replica: (beginning: LogBeginning | undefined) => unknown
+  readonly keeper: unknown
   readonly channel: (peer: NodeId) => unknown
   readonly executor: (secrets: Welcome, snapshot: SnapshotFile | undefined) => unknown
   readonly session: (options: {
@@ -61,6 +63,7 @@ export type NodeEvent =
   | NodeNotice
   | SnapshotChosen
   | NodesChanged
+  | SecretsChanged
   | PrimaryChanged
   | { readonly type: 'sessionEnded'; readonly sessionId: string }
   | Extract<HostEvent, { readonly type: 'received' | 'bytesDrawn' }>

@@ -55,4 +55,11 @@ export interface Crypto {
   verifyEcdsaDigest(key: EcPublicKey, digest: Uint8Array, signature: Uint8Array, format: SignatureFormat): boolean
   /** Signs with a PKCS#8 EC private key. For clients, tests and simulation; live nodes use the `sign` effect. */
   signEcdsa(pkcs8: Uint8Array, hash: HashName, message: Uint8Array, format: SignatureFormat): Uint8Array
+  /**
+   * RSAES-OAEP (SHA-256, MGF1 of it, no label) under an RSA key in SPKI, a pure function of `seed`: 32 fresh random bytes.
+   * Undefined when `spki` is no RSA key of 1024 to 8192 bits. Throws RangeError for a message above `oaepBytesMax`.
+   */
+  rsaOaepEncrypt(spki: Uint8Array, message: Uint8Array, seed: Uint8Array): Uint8Array | undefined
+  /** Undefined when it does not decrypt. Throws RangeError when `pkcs8` is no RSA key. */
+  rsaOaepDecrypt(pkcs8: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined
 }

@@ -3,6 +3,7 @@
 // The rule to remember: results are plain Uint8Arrays, and small ones live on the V8 heap; kept Buffers make GC expensive
 // (measurements §1.7).
 import {
+  constants,
   createCipheriv,
   createDecipheriv,
   createHash,
@@ -10,6 +11,8 @@ import {
   createPublicKey,
   diffieHellman,
   hash,
+  privateDecrypt,
+  publicEncrypt,
   sign,
   verify,
 } from 'node:crypto'
@@ -18,6 +21,7 @@ import { concat } from '../codec/bytes.ts'
 import type { Crypto, EcCurve, EcPublicKey, HashName, Sealed, SignatureFormat } from './crypto.ts'
 import { parseEcPkcs8, parseEcSpki, rawSignatureBytes } from './ec-keys.ts'
 import { nobleCrypto } from './noble.ts'
+import { oaepPad, parseRsaPkcs8, parseRsaSpki } from './rsa-oaep.ts'
 import {
   AES_KEY_BYTES,
   GCM_IV_BYTES,
@@ -238,5 +242,25 @@ export const nativeCrypto: Crypto = {
       return bytes
     })
     return plain(sign(name, message, format === 'raw' ? { key, dsaEncoding: 'ieee-p1363' } : key))
+  },
+  rsaOaepEncrypt(spki, message, seed) {
+    const parsed = parseRsaSpki(spki)
+    if (parsed === undefined) return undefined
+    // OpenSSL draws the seed itself, so the padding is ours and only the arithmetic is its.
+    const padded = oaepPad(message, seed, parsed.bytes)
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+    return plain(publicEncrypt({ key, padding: constants.RSA_NO_PADDING }, padded))
+  },
+  rsaOaepDecrypt(pkcs8, ciphertext) {
+    const key = privateKeyOf(pkcs8, (bytes) => {
+      if (parseRsaPkcs8(bytes) === undefined) throw new RangeError('not an RSA private key')
+      return bytes
+    })
+    try {
+      return plain(privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, ciphertext))
+    } catch {
+      // The key was imported and nothing else can fail: OpenSSL says of a ciphertext only that it does not decrypt.
+      return undefined
+    }
   },
 }

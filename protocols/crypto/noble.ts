@@ -14,6 +14,7 @@ import { concat, utf8 } from '../codec/bytes.ts'
 import { ecdsaDerToRaw, ecdsaRawToDer } from '../codec/der.ts'
 import type { Crypto, EcCurve, EcPublicKey, HashName, Sealed, SignatureFormat } from './crypto.ts'
 import { EC_CURVES, encodeEcPkcs8, encodeEcSpki, parseEcPkcs8, parseEcSpki, rawSignatureBytes } from './ec-keys.ts'
+import { rsaOaepDecrypt, rsaOaepEncrypt } from './rsa-oaep.ts'
 import {
   AES_KEY_BYTES,
   GCM_IV_BYTES,
@@ -137,6 +138,8 @@ export const nobleCrypto: Crypto = {
     const raw = signerOf(curve, hash).sign(HASHES[hash](message), scalar, RAW_OF_DIGEST)
     return format === 'raw' ? raw : ecdsaRawToDer(raw)
   },
+  rsaOaepEncrypt,
+  rsaOaepDecrypt,
 }
 
 export interface EcKeyPair {

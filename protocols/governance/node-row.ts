@@ -2,8 +2,10 @@
 // Not how a row is first made (node-info.ts). The rule to remember: Pending → Trusted → Retired → Retired with `retired_committed` (CCF facts §13).
 import { DecodeError } from '../codec/bytes.ts'
 import { decodeJsonObject } from '../ledger/tables.ts'
-import type { NodeStanding } from '../requests.ts'
 import { encodeSortedJson, type JsonValue } from './sorted-json.ts'
+
+/** CCF's status of a node; `RetiredCommitted` is Retired with `retired_committed`. */
+export type NodeStanding = 'Pending' | 'Trusted' | 'Retired' | 'RetiredCommitted'
 
 export interface NodeRow {
   readonly standing: NodeStanding

@@ -6,7 +6,7 @@ import { ByteReader, DecodeError } from '../codec/bytes.ts'
 import type { Crypto } from '../crypto/crypto.ts'
 import { seqno, type Seqno, view, type View } from '../ids.ts'
 import type { Slab } from './slab.ts'
-import { domainLength, putDomain, takeDomain, type WriteSet } from './write-set.ts'
+import { domainLength, putDomain, takeDomain, takePublicMap, type MapWrites, type WriteSet } from './write-set.ts'
 
 export const ENTRY_HEADER_BYTES = 8
 /** Header, tag, IV and the length of the public domain. */
@@ -236,6 +236,12 @@ const NO_MAPS: WriteSet = []
 function publicMapsOf({ type, publicDomain, mapsOffset }: EntryHeader): WriteSet {
   if (type === ENTRY_TYPES.snapshot || mapsOffset === publicDomain.length) return NO_MAPS
   return takeDomain(new ByteReader(publicDomain, mapsOffset), true)
+}
+
+/** What an entry writes to one public map, without decoding the others: what a backup may do for every entry. @throws DecodeError */
+export function publicMapOf({ type, publicDomain, mapsOffset }: EntryHeader, name: string): MapWrites | undefined {
+  if (type === ENTRY_TYPES.snapshot || mapsOffset === publicDomain.length) return undefined
+  return takePublicMap(new ByteReader(publicDomain, mapsOffset), name)
 }
 
 /**

@@ -160,6 +160,22 @@ export function takeDomain(reader: ByteReader, publicMaps: boolean): WriteSet {
   return maps
 }
 
+/**
+ * Reads the changes of one map of a public domain, decoding no other's values after it: names ascend, so most domains are left at their
+ * first name. Undefined when it is not there. @throws DecodeError for what is met on the way.
+ */
+export function takePublicMap(reader: ByteReader, name: string): MapWrites | undefined {
+  const wanted = utf8(name)
+  while (reader.remaining > 0) {
+    const found = takeName(reader)
+    const order = compareBytes(found.bytes, wanted)
+    if (order > 0) return undefined
+    const map = takeMap(reader, found.name)
+    if (order === 0) return map
+  }
+  return undefined
+}
+
 /** The changes of one map, or undefined when the write set does not touch it. */
 export function mapWrites(writes: WriteSet, name: string): MapWrites | undefined {
   for (const map of writes) if (map.name === name) return map

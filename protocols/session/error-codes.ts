@@ -26,6 +26,8 @@ const ERROR_CODES: Readonly<Record<ErrorCode, true>> = {
   SessionConsistencyLost: true,
   TooManyPendingTransactions: true,
   InvalidNodeState: true,
+  MissingApiVersionParameter: true,
+  UnsupportedApiVersionValue: true,
 }
 
 const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERROR_CODES, text)

@@ -104,6 +104,9 @@ export class Director {
       case 'add-node':
         this.#options.operator.add()
         return
+      case 'rekey':
+        this.#options.operator.rekey()
+        return
       case 'remove-node':
         this.#remove(this.#target(action.node))
     }

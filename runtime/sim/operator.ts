@@ -45,6 +45,11 @@ export class Operator {
     if (this.#options.members().includes(node)) this.#want(node, 'remove')
   }
 
+  /** Asks once for a new ledger secret. It may be refused, lost or rolled back. */
+  rekey(): void {
+    this.#submit({ id: 0, verb: 'POST', path: '/node/ledger-secrets:rekey', body: EMPTY })
+  }
+
   /** Nodes whose removal is asked for and not committed. */
   get removing(): readonly NodeId[] {
     return this.#unsettled('remove')
@@ -83,15 +88,19 @@ export class Operator {
   }
 
   #request(node: NodeId, change: 'add' | 'remove'): void {
+    const path = `/node/network/nodes/${node}`
+    this.#submit(
+      change === 'add'
+        ? { id: 0, verb: 'PUT', path, body: this.#options.service.registration(node) }
+        : { id: 0, verb: 'DELETE', path, body: EMPTY },
+    )
+  }
+
+  #submit(request: AppRequest): void {
     const { service, prng, client } = this.#options
     const { serving } = service
     if (serving.length === 0) return
     const asked = serving[prng.integer(0, serving.length - 1)]!
-    const path = `/node/network/nodes/${node}`
-    const request: AppRequest =
-      change === 'add'
-        ? { id: 0, verb: 'PUT', path, body: service.registration(node) }
-        : { id: 0, verb: 'DELETE', path, body: EMPTY }
     service.submit(asked, client, { as: 'operator', token: ++this.#token, activeView: 0, requests: [request] })
   }
 

@@ -21,7 +21,7 @@ const action = v.variant('do', [
   v.strictObject({ ...at, do: v.picklist(['cut', 'clog', 'unclog']), from: node, to: node }),
   v.strictObject({ ...at, do: v.picklist(['isolate', 'crash', 'full-disk', 'remove-node']), node: target }),
   v.strictObject({ ...at, do: v.literal('partition'), side: v.array(node) }),
-  v.strictObject({ ...at, do: v.picklist(['mend', 'add-node']) }),
+  v.strictObject({ ...at, do: v.picklist(['mend', 'add-node', 'rekey']) }),
   v.strictObject({ ...at, do: v.literal('clock'), node, percent: v.pipe(count, v.minValue(1)) }),
   v.strictObject({ ...at, do: v.literal('slow-disk'), node, fsyncMs: range }),
   v.strictObject({ ...at, do: v.literal('slow-signing'), node, signMs: range }),

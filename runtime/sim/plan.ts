@@ -21,6 +21,7 @@ export const FAULTS = [
   'slow-signing',
   'burst',
   'reconfiguration',
+  'rekey',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
@@ -50,7 +51,8 @@ export type Action = { readonly at: number } & (
   /** So many writes at once. */
   | { readonly do: 'burst'; readonly node: Target; readonly requests: number }
   /** A fresh node is let in. */
-  | { readonly do: 'add-node' }
+  /** `rekey`: a new ledger secret. */
+  | { readonly do: 'add-node' | 'rekey' }
   | { readonly do: 'remove-node'; readonly node: Target }
 )
 

@@ -105,6 +105,7 @@ class Run implements World {
       history: this.#history,
       crypto: this.#service.crypto,
       ledgerSecret: this.#service.ledgerSecret,
+      encryptionKeyOf: (id) => this.#service.encryptionKeyOf(id),
       serviceCertificatePem: this.#service.serviceCertificatePem,
       nameOf: (nodeId) => sim.node(nodeId).name,
     })

@@ -15,8 +15,10 @@ export interface Service {
   readonly sim: Simulation
   readonly crypto: Crypto
   readonly serviceCertificatePem: string
-  /** 32 bytes. */
+  /** The first, 32 bytes. */
   readonly ledgerSecret: Uint8Array
+  /** PKCS#8 of the key to which ledger secrets are encrypted for a node. */
+  encryptionKeyOf(nodeId: NodeId): Uint8Array
   /** In order of creation, stopped ones included. */
   readonly nodeIds: readonly NodeId[]
   replicaOf(nodeId: string): ReplicaSight

@@ -215,4 +215,5 @@ const DRAW: Readonly<Record<Fault, (draw: Draw) => Action[]>> = {
       ]
     })
   },
+  rekey: (draw) => within(draw, 800, (at) => [{ at, do: 'rekey' }]),
 }

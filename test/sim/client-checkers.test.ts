@@ -36,7 +36,7 @@ function court() {
   const sight = node('n0')
   const there = world([sight])
   const history = new History()
-  const writes = new CommittedWrites(fastCrypto, LEDGER_SECRET)
+  const writes = new CommittedWrites(fastCrypto, LEDGER_SECRET, () => new Uint8Array())
   const checkers = [
     serialisabilityChecker(there, history, writes),
     readsChecker(there, writes),

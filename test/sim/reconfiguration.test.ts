@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { findNode } from '../../actors/executor/node-table.ts'
 import { toHex } from '../../protocols/codec/bytes.ts'
 import type { NodeId } from '../../protocols/ids.ts'
-import type { NodeStanding } from '../../protocols/requests.ts'
+import type { NodeStanding } from '../../protocols/governance/node-row.ts'
 import { CALM, STORMY, type SimFaults } from '../../runtime/host/sim.ts'
 import { WholeNodes } from './whole-nodes.ts'
 

@@ -38,6 +38,9 @@ const inert = (kind: string): ActorDefinition<unknown, null, Message> => ({
 
 const keyOf = (name: string) => ecKeyPairFromSeed(CURVE, utf8(`whole nodes: ${name}`))
 
+/** The simulated cryptography takes an EC key where others take RSA. */
+const encryptionPemOf = (name: string): string => formatPem('PUBLIC KEY', keyOf(name).spki)
+
 function identityOf(name: string): { readonly certificatePem: string; readonly caller: Caller } {
   const { spki, pkcs8 } = keyOf(name)
   const subject = `CN=${name}`
@@ -95,7 +98,11 @@ export class WholeNodes {
     this.#service = setUpService(crypto, {
       curve: CURVE,
       serviceKey: keyOf('service'),
-      nodes: initial.map(({ spki }, i) => ({ spki, encryptionPublicKeyPem: 'none', address: `sim:${i}` })),
+      nodes: initial.map(({ spki }, i) => ({
+        spki,
+        encryptionPublicKeyPem: encryptionPemOf(`node ${i}`),
+        address: `sim:${i}`,
+      })),
       members: [{ certificatePem: operator.certificatePem, data: { is_operator: true } }],
       users: [{ certificatePem: user.certificatePem }],
       apps: sampleApps,
@@ -121,6 +128,7 @@ export class WholeNodes {
       serviceCertificatePem: this.#service.serviceCertificatePem,
       serviceCurve: CURVE,
       staticKey: new Uint8Array(32).fill(1),
+      encryptionKey: pkcs8,
       channelBinding: new Uint8Array(32),
       channelIdentity: new Uint8Array(1),
       sessionSignature: new Uint8Array(64),
@@ -217,7 +225,7 @@ export class WholeNodes {
   register(name: string, at: NodeId): void {
     const { spki } = keyOf(name)
     const pem = formatPem('PUBLIC KEY', spki)
-    const body = { public_key: pem, encryption_pub_key: pem, address: `sim:${name}` }
+    const body = { public_key: pem, encryption_pub_key: encryptionPemOf(name), address: `sim:${name}` }
     this.operate(at, `PUT /node/network/nodes/${nodeIdOf(crypto, spki)}`, body)
   }
 

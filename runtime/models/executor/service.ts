@@ -22,6 +22,7 @@ export const LATE_MS = USUAL_KNOBS.forwardingTimeoutMs * 2
 export const configOf = (place: number): ExecutorConfig =>
   executorConfig({
     nodeId: nodeIds[place]!,
+    encryptionKey: nodeKeyOf(place).pkcs8,
     peers: nodeIds,
     isFounder: place === 0,
     identities,

@@ -1,6 +1,8 @@
 // The configurations of a simulated node's actors. Not which actors there are (service.ts).
 import type { ExecutorConfig } from '../../../actors/executor/state.ts'
 import type { HistorianConfig } from '../../../actors/historian/state.ts'
+import type { KeeperConfig } from '../../../actors/keeper/keeper.ts'
+import type { LedgerSecret } from '../../../protocols/secrets/ledger-secrets.ts'
 import type { NodeConfig } from '../../../actors/node/state.ts'
 import type { ReplicaConfig } from '../../../actors/replica/state.ts'
 import type { FetcherConfig } from '../../../actors/snapshot-fetcher/state.ts'
@@ -16,6 +18,8 @@ import { CURVE, SECRETS, type Identities } from './identities.ts'
 
 export interface NodeOptions {
   readonly nodeId: NodeId
+  /** PKCS#8; the simulated cryptography takes the node's EC key. */
+  readonly encryptionKey: Uint8Array
   /** Nodes it knows when it starts. */
   readonly peers: readonly NodeId[]
   /** True of the one node that creates the service. */
@@ -43,8 +47,12 @@ export function replicaConfig({ nodeId, knobs }: NodeOptions, beginning?: LogBeg
   }
 }
 
-export function executorConfig(options: NodeOptions, snapshot?: SnapshotFile): ExecutorConfig {
-  const { nodeId, isFounder, identities, crypto, apps, knobs } = options
+export function executorConfig(
+  options: NodeOptions,
+  secrets: readonly LedgerSecret[] = SECRETS,
+  snapshot?: SnapshotFile,
+): ExecutorConfig {
+  const { nodeId, encryptionKey, isFounder, identities, crypto, apps, knobs } = options
   const { setup, serviceKid } = identities
   return {
     crypto,
@@ -56,7 +64,8 @@ export function executorConfig(options: NodeOptions, snapshot?: SnapshotFile): E
     serviceCurve: CURVE,
     coseIssuer: '',
     coseSubject: '',
-    secrets: SECRETS,
+    encryptionKey,
+    secrets,
     apps,
     genesis: isFounder ? { writes: setup.genesis, opening: setup.opening } : undefined,
     snapshotTxCount: knobs.snapshotTxCount,
@@ -103,7 +112,8 @@ export function nodeConfig(options: NodeOptions): NodeConfig {
         pieceMs: PIECE_MS,
       }),
       replica: (beginning) => replicaConfig(options, beginning),
-      executor: (_, snapshot) => executorConfig(options, snapshot),
+      executor: ({ secrets }, snapshot) => executorConfig(options, secrets, snapshot),
+      keeper: { crypto: options.crypto } satisfies KeeperConfig,
       // Stand-ins take whatever they are given: see service.ts.
       rpc: undefined,
       channel: () => undefined,

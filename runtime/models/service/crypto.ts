@@ -3,12 +3,13 @@
 // What `fastCrypto` still refuses: another message, another key, another root, a changed byte of ciphertext, tag or associated data. What it
 // does not resist is somebody who computes: a signature is a digest keyed with the public key. No simulated fault does that.
 // The rule to remember: keys and certificates are real, so that ids and parsing are those of production; only the arithmetic is replaced.
-import { equalBytes } from '../../../protocols/codec/bytes.ts'
+import { concat, equalBytes } from '../../../protocols/codec/bytes.ts'
 import { ecdsaRawToDer } from '../../../protocols/codec/der.ts'
 import type { Crypto, EcPublicKey, SignatureFormat } from '../../../protocols/crypto/crypto.ts'
 import { EC_CURVES, parseEcPkcs8, parseEcSpki, rawSignatureBytes } from '../../../protocols/crypto/ec-keys.ts'
 import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { nobleCrypto } from '../../../protocols/crypto/noble.ts'
+import { OAEP_SEED_BYTES } from '../../../protocols/crypto/rsa-oaep.ts'
 import { GCM_TAG_BYTES, SHA256_BYTES } from '../../../protocols/crypto/sizes.ts'
 import { cipher, mix } from './mix.ts'
 
@@ -20,6 +21,7 @@ const HASH = 1
 const HMAC = 2
 const SEAL = 3
 const SIGN = 4
+const OAEP = 5
 
 const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => mix(SHA256_BYTES, HASH, ...parts)
 
@@ -63,5 +65,19 @@ export const fastCrypto: Crypto = {
   signEcdsa(pkcs8, _hash, message, format) {
     const { curve } = parseEcPkcs8(pkcs8)
     return signatureOf(curve, pointOf(pkcs8, curve), sha256(message), format)
+  },
+  /** Simulated nodes have no RSA keys: their EC key stands for one. seed ‖ ciphertext ‖ tag, keyed with the public point. */
+  rsaOaepEncrypt(spki, message, seed) {
+    const parsed = parseEcSpki(spki)
+    if (parsed === undefined) return undefined
+    const body = cipher(message, word(mix(4, OAEP, parsed.point, seed)))
+    return concat(seed, body, mix(GCM_TAG_BYTES, OAEP, parsed.point, seed, body))
+  },
+  rsaOaepDecrypt(pkcs8, ciphertext) {
+    const point = pointOf(pkcs8, parseEcPkcs8(pkcs8).curve)
+    const [seed, body] = [ciphertext.subarray(0, OAEP_SEED_BYTES), ciphertext.subarray(OAEP_SEED_BYTES, -GCM_TAG_BYTES)]
+    const tag = mix(GCM_TAG_BYTES, OAEP, point, seed, body)
+    if (!equalBytes(tag, ciphertext.subarray(-GCM_TAG_BYTES))) return undefined
+    return cipher(body, word(mix(4, OAEP, point, seed)))
   },
 }

@@ -86,7 +86,11 @@ function makeIdentities(crypto: Crypto, nodes: number, apps: readonly App[]): Id
   const setup = setUpService(crypto, {
     curve: CURVE,
     serviceKey,
-    nodes: nodeKeys.map(({ spki }, i) => ({ spki, encryptionPublicKeyPem: 'none', address: `sim:${i}` })),
+    nodes: nodeKeys.map(({ spki }, i) => ({
+      spki,
+      encryptionPublicKeyPem: formatPem('PUBLIC KEY', spki),
+      address: `sim:${i}`,
+    })),
     members: members.map((certificatePem, i) =>
       i === 0 ? { certificatePem, data: { is_operator: true } } : { certificatePem },
     ),

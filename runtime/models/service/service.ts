@@ -6,6 +6,7 @@ import type { LifecycleStage } from '../../../actors/effects.ts'
 import { executor } from '../../../actors/executor/executor.ts'
 import type { ExecutorState } from '../../../actors/executor/state.ts'
 import { historian } from '../../../actors/historian/historian.ts'
+import { keeper } from '../../../actors/keeper/keeper.ts'
 import { ledgerWriter } from '../../../actors/ledger-writer/ledger-writer.ts'
 import type { MachineState } from '../../../actors/machine.ts'
 import { node } from '../../../actors/node/node.ts'
@@ -89,6 +90,10 @@ export class SimService implements Service {
     for (const id of [...ids.slice(1), ids[0]!]) this.#begin(id)
   }
 
+  encryptionKeyOf(nodeId: NodeId): Uint8Array {
+    return this.#nodes.get(nodeId)!.encryptionKey
+  }
+
   get setup(): ServiceSetup {
     return this.#identities.setup
   }
@@ -106,7 +111,17 @@ export class SimService implements Service {
     const others = peers.filter((peer) => peer !== nodeId)
     const { crypto } = this
     const identities = this.#identities
-    this.#nodes.set(nodeId, { nodeId, peers: others, isFounder, identities, crypto, apps, knobs: this.#knobs })
+    const encryptionKey = nodeKeyOf(this.nodeIds.length).pkcs8
+    this.#nodes.set(nodeId, {
+      nodeId,
+      encryptionKey,
+      peers: others,
+      isFounder,
+      identities,
+      crypto,
+      apps,
+      knobs: this.#knobs,
+    })
     this.sim.addNode(nodeId)
     this.sim.installKey(nodeId, 'node', nodeKeyOf(this.nodeIds.length).pkcs8)
     this.nodeIds.push(nodeId)
@@ -231,6 +246,7 @@ function catalogue(replacements: Replacements): AnyActorDefinition[] {
     erase(replica),
     erase(executor),
     erase(historian),
+    erase(keeper),
     erase(ledgerWriter),
     erase(snapshotter),
     erase(snapshotFetcher),

@@ -1,6 +1,6 @@
 // Every checker, for one run. The order is that of calls: the committed log first, because the others look at it.
 import type { Crypto } from '../../../protocols/crypto/crypto.ts'
-import { CommittedWrites } from '../committed-writes.ts'
+import { CommittedWrites, type NodeKeys } from '../committed-writes.ts'
 import type { History } from '../history.ts'
 import type { Checker, CommittedLog, World } from '../world.ts'
 import { committedLogChecker } from './committed-log.ts'
@@ -24,13 +24,14 @@ export interface Evidence {
   readonly history: History
   readonly crypto: Crypto
   readonly ledgerSecret: Uint8Array
+  readonly encryptionKeyOf: NodeKeys
   readonly serviceCertificatePem: string
   readonly nameOf: (nodeId: string) => string
 }
 
 export function allCheckers(evidence: Evidence): readonly Checker[] {
   const { world, committed, history, crypto, ledgerSecret } = evidence
-  const writes = new CommittedWrites(crypto, ledgerSecret)
+  const writes = new CommittedWrites(crypto, ledgerSecret, evidence.encryptionKeyOf)
   const others: Checker[] = [
     quorumChecker(world),
     leadersChecker(world),

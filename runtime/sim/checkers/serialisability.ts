@@ -19,6 +19,7 @@ export function serialisabilityChecker(world: World, history: History, writes: C
 
   const commitOf = (seqno: number): void => {
     const written = writes.writesOf(world.committed.at(seqno)!)
+    if (written === undefined) world.fail(NAME, `${seqno} is not sealed with the ledger secret of its seqno`)
     const name = written.length === 0 ? undefined : parseValue(written[0]!.value).request
     const operation = name === undefined ? undefined : history.operations.get(name)
     if (name !== undefined && operation === undefined)

@@ -16,6 +16,7 @@ import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { ecKeyPairFromSeed, nobleCrypto } from '../../../protocols/crypto/noble.ts'
 import { seqno, view, type NodeId } from '../../../protocols/ids.ts'
 import type { Executed } from '../../../protocols/requests.ts'
+import { rsaKeyOf } from '../../support/rsa-keys.ts'
 import { setUpService } from '../../../runtime/service-setup.ts'
 
 /** RFC 6979 signatures by noble, everything else native. */
@@ -48,7 +49,8 @@ export const user = callerOf(certificates.user)
 export function newcomer(name: string) {
   const { spki } = keyOf(name)
   const pem = formatPem('PUBLIC KEY', spki)
-  const body = { public_key: pem, encryption_pub_key: pem, address: `nats://${name}` }
+  const encryption = formatPem('PUBLIC KEY', rsaKeyOf('newcomers').spki)
+  const body = { public_key: pem, encryption_pub_key: encryption, address: `nats://${name}` }
   return { nodeId: nodeIdOf(crypto, spki), spki, body }
 }
 
@@ -61,7 +63,7 @@ export const setup = (nodes: number) =>
     serviceKey,
     nodes: Array.from({ length: nodes }, (_, i) => ({
       spki: keyOf(`node ${i}`).spki,
-      encryptionPublicKeyPem: 'none',
+      encryptionPublicKeyPem: formatPem('PUBLIC KEY', rsaKeyOf(`node ${i}`).spki),
       address: `nats://node${i}`,
     })),
     members: [
@@ -103,6 +105,7 @@ export class Executor {
     const config: ExecutorConfig = {
       crypto,
       nodeId: this.nodeId,
+      encryptionKey: rsaKeyOf(`node ${index}`).pkcs8,
       service: 'test',
       softwareVersion: '0',
       serviceCertificatePem: service.serviceCertificatePem,

@@ -8,7 +8,8 @@ import type { NodeConfig, NodeEvent, NodeState } from '../../../actors/node/stat
 import type { Membership } from '../../../protocols/consensus/messages.ts'
 import { nodeId, type NodeId } from '../../../protocols/ids.ts'
 import { REMOVED_PEERS_MAX } from '../../../protocols/limits.ts'
-import type { NodeStanding, Welcome } from '../../../protocols/requests.ts'
+import type { NodeStanding } from '../../../protocols/governance/node-row.ts'
+import type { Welcome } from '../../../protocols/requests.ts'
 import { decodeHello, encodeHello } from '../../../protocols/session/hello.ts'
 
 const id = (name: string): NodeId => nodeId(Buffer.from(name).toString('hex').padEnd(64, '0'))
@@ -39,6 +40,7 @@ class Node {
         fetcher: (secrets, peers) => ({ secrets, peers }),
         replica: (beginning) => beginning,
         rpc: 'rpc',
+        keeper: 'keeper',
         channel: (peer) => peer,
         executor: (secrets, snapshot) => ({ secrets, snapshot }),
         session: (session) => session,
@@ -177,7 +179,7 @@ describe('joining', () => {
     expect(joiner.post({ type: 'joinRetry' }).effects).toEqual([])
     joiner.post({ type: 'snapshotChosen', snapshot: undefined }, 'snapshot-fetcher')
     expect([joiner.phase, joiner.stopped]).toEqual(['catchingUp', ['snapshot-fetcher']])
-    expect(joiner.started).toEqual(['ledger-writer', 'replica', 'executor', 'historian'])
+    expect(joiner.started).toEqual(['ledger-writer', 'replica', 'executor', 'historian', 'keeper'])
     expect(joiner.fromPeer(alice, SECRETS).effects).toEqual([])
   })
 
