@@ -195,7 +195,7 @@ describe('joining', () => {
     const joiner = new Node().fromPeer(bob, SECRETS)
     joiner.post({ type: 'snapshotChosen', snapshot }, 'snapshot-fetcher')
     const configs = joiner.effects.flatMap((effect) => (effect.type === 'startActor' ? [effect.config] : []))
-    expect(configs).toEqual([{ committed: 20 }, log, { secrets: SECRETS, snapshot }, 'historian'])
+    expect(configs).toEqual([{ committed: 20 }, log, { secrets: SECRETS, snapshot }, 'historian', 'keeper'])
   })
 
   it('serves clients only when the ledger has its certificate, and it is Trusted', () => {
