@@ -246,7 +246,13 @@ async function createConsortium(directory: string): Promise<Consortium> {
       keep(`member${i}_enc_pubk.pem`, encryptionPublicKeyPem, false)
       keep(`member${i}_enc_privk.pem`, privateKeyPem(encryption.privateKeyPkcs8), true)
       const { certificatePem } = identity
-      return { certificatePem, encryptionPublicKeyPem, ...(i === 0 ? { data: OPERATOR } : {}) }
+      // Active from the start, so that the first recovery shares are theirs: who starts the service holds all their keys anyway.
+      return {
+        certificatePem,
+        encryptionPublicKeyPem,
+        status: 'Active' as const,
+        ...(i === 0 ? { data: OPERATOR } : {}),
+      }
     }),
   )
   const user = await createUserIdentity({ subject: 'CN=user0', nowSeconds, validityDays: YEAR_DAYS })
