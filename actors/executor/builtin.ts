@@ -6,7 +6,7 @@ import { txStatus } from '../../protocols/consensus/tx-status.ts'
 import { jsonResponse } from '../../protocols/requests.ts'
 import { decodeQuery, type Route } from '../../protocols/router.ts'
 import { refuse } from './answers.ts'
-import { askForReceipt, badTxId, targetOf, type Asked } from './historical.ts'
+import { askForReceipt, askForStrategies, badTxId, targetOf, type Asked } from './historical.ts'
 import * as nodes from './node-reads.ts'
 import { encryptedShare, memberOfSharePath } from './secret-endpoints.ts'
 import { serviceInfo } from './service.ts'
@@ -31,7 +31,8 @@ export function builtin(request: AppRequest, routed: Route<Served>): BuiltinCall
   const common = /^\/(?:app|node)\/(tx|commit|receipt)$/.exec(name)?.[1]
   const key = common ?? name
   const answer = ANSWERS[key] ?? answerByPath(name)
-  if (answer === undefined && key !== 'receipt') return undefined
+  const ask = ASKED[key]
+  if (answer === undefined && ask === undefined) return undefined
   if (request.verb !== 'GET') {
     // The same path may be an endpoint's for other verbs.
     const allow = routed.kind === 'wrongVerb' ? [...routed.allow, 'GET'].sort() : ['GET']
@@ -45,7 +46,7 @@ export function builtin(request: AppRequest, routed: Route<Served>): BuiltinCall
     return { later: false, answer: () => refuse(request, 400, 'InvalidQueryParameterValue', query) }
   }
   if (answer !== undefined) return { later: false, answer: (s, at) => answer(s, request, query, at) }
-  return { later: true, ask: (s, batch) => askForReceipt(s, batch, request, query) }
+  return { later: true, ask: (s, batch) => ask!(s, batch, request, query) }
 }
 
 function answerByPath(path: string): Answer | undefined {
@@ -119,6 +120,12 @@ const metrics: Answer = (s, request) => {
 
 const version: Answer = (s, request) =>
   ok(request, { ccf_version: `concordat-${s.config.softwareVersion}`, quickjs_version: null, unsafe: false })
+
+/** What the historian answers. */
+const ASKED: Readonly<Record<string, typeof askForReceipt>> = {
+  receipt: askForReceipt,
+  '/node/index/strategies': askForStrategies,
+}
 
 const ANSWERS: Readonly<Record<string, Answer>> = {
   tx,

@@ -36,6 +36,10 @@ export function askForReceipt(s: ExecutorState, batch: Batch, request: AppReques
   return askFor(s, batch, request, query, { wanted: format === 'cose' ? 'coseReceipt' : 'receipt', target })
 }
 
+/** How far this node's index has come is the historian's to say. */
+export const askForStrategies = (s: ExecutorState, batch: Batch, request: AppRequest, query: Query): Asked =>
+  askFor(s, batch, request, query, { wanted: 'strategies', target: undefined })
+
 export function askEndpoint(
   s: ExecutorState,
   batch: Batch,

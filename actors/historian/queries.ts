@@ -1,5 +1,6 @@
 // The life of a query: taken in or refused, tried, given what it misses, tried again, answered; or told 202 when its patience ends.
 // The rule to remember: every query is answered once and then forgotten, and everything about it is bounded (protocols/limits.ts).
+import { viewAt } from '../../protocols/consensus/view-history.ts'
 import { refusal } from '../../protocols/errors.ts'
 import { formatTxId } from '../../protocols/ids.ts'
 import type { HistoricalQuery, Patience, ReceiptWanted } from '../../protocols/historical/messages.ts'
@@ -9,6 +10,7 @@ import {
   HISTORY_QUERY_BYTES_MAX,
   HISTORY_ROUNDS_MAX,
 } from '../../protocols/limits.ts'
+import { responseContent } from '../../protocols/requests.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { trace, type Effect } from '../effects.ts'
@@ -50,6 +52,7 @@ const TOO_MANY_ROUNDS = refusal(
 export function query(s: HistorianState, { event, at }: Envelope<HistorianEvent>): Step<HistorianState> {
   const { origin, originToken, request, caller, wanted, target, patience } = event as HistoricalQuery
   const asker: Asker = { kind: 'client', origin, originToken, requestId: request.id }
+  if (wanted === 'strategies') return step(s, tell(asker, { kind: 'content', content: strategies(s) }))
   if (wanted !== 'endpoint') {
     if (target === undefined)
       return step(s, tell(asker, refused(refusal(400, 'InvalidInput', 'no transaction is named'))))
@@ -57,6 +60,13 @@ export function query(s: HistorianState, { event, at }: Envelope<HistorianEvent>
   }
   const { committedSeqno } = s
   return takeIn(s, at, asker, { kind: 'endpoint', request, caller, target, committedSeqno }, patience)
+}
+
+/** CCF's list of indexes with their watermarks; here there is one. */
+function strategies({ index, viewHistory }: HistorianState) {
+  const { begin, upTo, broken } = index
+  const watermark = upTo === 0 ? null : `${viewAt(viewHistory, upTo)}.${upTo}`
+  return responseContent({ body: [{ name: 'WritesByKey', begin, watermark, problem: broken ?? null }] })
 }
 
 /** Another actor of this node needs a receipt. */

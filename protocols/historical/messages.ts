@@ -17,7 +17,8 @@ export interface HistoricalQuery {
   readonly originToken: number
   readonly caller: Caller
   readonly request: AppRequest
-  readonly wanted: 'receipt' | 'coseReceipt' | 'endpoint'
+  /** `strategies`: how far the index of the past has come (CCF: GET /node/index/strategies). */
+  readonly wanted: 'receipt' | 'coseReceipt' | 'endpoint' | 'strategies'
   /** Committed, as far as it is given. */
   readonly target: TxId | undefined
   readonly patience: Patience

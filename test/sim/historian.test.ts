@@ -80,6 +80,16 @@ describe('the past', () => {
     expect(service.responses(backup, token).map(({ status }) => status)).toEqual([200, 200, 200])
   })
 
+  it('says how far its index has come, which is as far as what is committed once it had time', () => {
+    const past = new Past(12)
+    past.change([{ id: 1, msg: 'a' }])
+    past.service.sim.run(1000)
+    const [answer] = past.ask(past.backup, ['/node/index/strategies'])
+    const { committed } = past.service.executorOf(past.backup).summary
+    const watermark = `${committed.view}.${committed.seqno}`
+    expect(answer).toEqual({ status: 200, body: [{ name: 'WritesByKey', begin: 1, watermark, problem: null }] })
+  })
+
   it('is not waited for by those who say so: 202, and a retry finds it', () => {
     const past = new Past(6)
     past.change([{ id: 1, msg: 'a' }])
