@@ -153,6 +153,9 @@ export class LoneHistorian {
       case 'publish':
       case 'sign':
       case 'startActor':
+      case 'listSnapshots':
+      case 'readSnapshot':
+      case 'saveSnapshot':
       case 'stopActor':
       case 'truncate':
         throw new Error(`a historian does not ask for ${effect.type}`)
