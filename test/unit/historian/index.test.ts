@@ -153,6 +153,11 @@ describe.each([
     const page = JSON.parse(fromUtf8(lone.responses[1]!.body)) as { readonly items: readonly unknown[] }
     expect(page.items).toEqual(expectedHistory(past, 1).slice(-page.items.length))
     expect(page.items.length).toBeGreaterThan(0)
+    // Whether message 2 was written before nobody can say here.
+    lone.ask('/app/log/private/historical?id=2', past.changes.at(-1)!.txId, { id: 3 })
+    await lone.settle()
+    expect(lone.responses[2]!.status).toBe(404)
+    expect(fromUtf8(lone.responses[2]!.body)).toContain('TransactionNotFound')
     await index.close?.()
   })
 })
