@@ -286,6 +286,9 @@ export class Ledger {
     for (const waiter of this.#waiters) waiter.upTo = Math.min(waiter.upTo, afterSeqno)
     this.#pending = this.#pending.slice(0, Math.max(0, afterSeqno - this.#writtenSeqno))
     this.#pendingBytes = this.#pending.reduce((sum, entry) => sum + entry.bytes.length, 0)
+    // Before anything can fail: what a rollback that failed has left of the removed entries is not read again.
+    this.#writtenSeqno = Math.min(this.#writtenSeqno, afterSeqno)
+    this.#durableSeqno = Math.min(this.#durableSeqno, afterSeqno)
     try {
       this.#writer.cutAfter(afterSeqno, this.#policy !== 'never')
     } catch (error) {
@@ -294,8 +297,6 @@ export class Ledger {
       return failure
     }
     this.#closeReleased()
-    this.#writtenSeqno = Math.min(this.#writtenSeqno, afterSeqno)
-    this.#durableSeqno = Math.min(this.#durableSeqno, afterSeqno)
     if (this.#sync !== undefined) this.#sync.upTo = Math.min(this.#sync.upTo, afterSeqno)
     this.#forgetIfEmpty()
     this.#answerWaiters()

@@ -174,6 +174,8 @@ describe('a failing device (memory twin)', () => {
       fresh.files.failNext(operation, 'io')
       expect(ledger.truncate(4)).toMatchObject({ operation })
       expect(ledger.append([entryOf(9)])).toBe(ledger.failure)
+      // What is left of the removed entries is nobody's business; what stays can be read.
+      expect([ledger.read(8), ledger.read(5), ledger.read(4)]).toEqual([undefined, undefined, entryOf(4).bytes])
     }
   })
 
