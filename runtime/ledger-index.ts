@@ -1,7 +1,7 @@
 // Feeds the LMDB index of a live node in the background: entries are gathered and indexed in large batches, off the way of requests.
 // The rule to remember: what is not indexed yet is answered from memory, so nobody notices that the index lags behind the files.
 import type { LogRecord } from '../protocols/consensus/log.ts'
-import { LedgerIndex, type IndexedEntry } from '../store/index-lmdb.ts'
+import { freshIndex, type IndexedEntry, type LedgerIndex } from '../store/index-lmdb.ts'
 import type { Ledger } from '../store/ledger/ledger.ts'
 import type { SignatureIndex } from './ledger-port.ts'
 
@@ -30,7 +30,7 @@ export class BackgroundIndex implements SignatureIndex {
   #failure: Error | undefined
 
   constructor(path: string, ledger: Ledger) {
-    this.#index = new LedgerIndex(path)
+    this.#index = freshIndex(path)
     this.#ledger = ledger
   }
 

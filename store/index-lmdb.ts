@@ -2,7 +2,7 @@
 // durable values of the node. A cache of the ledger files: it can be thrown away and rebuilt from them.
 // The rule to remember: writes are precomputed batches, durable when the returned promise resolves (`.flushed`,
 // exemplars §4.3), and reads see nothing earlier. Actors never read this.
-import { realpathSync, mkdirSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { invariant } from '../protocols/errors.ts'
 import { utf8 } from '../protocols/codec/bytes.ts'
@@ -121,6 +121,8 @@ export class LedgerIndex {
       path: `${this.path}/index.mdb`,
       encoding: 'binary',
       keyEncoding: 'binary',
+      // Its batches of an event turn have a promise of their own that nobody is given: a failed commit would end the process as a rejection nobody heard.
+      eventTurnBatching: false,
     })
     openPaths.add(this.path)
     // Reader slots of a killed process would keep old pages alive and grow the file.
@@ -200,6 +202,23 @@ export class LedgerIndex {
     })
   }
 
+  /** Removes everything of the ledger, also what a batch that came in by half left; saved values stay. Resolves when durable. */
+  async clear(): Promise<void> {
+    for (;;) {
+      const keys: Uint8Array[] = []
+      for (const { key } of this.#db.getRange({
+        start: seqnoKey(RUN, 0),
+        end: seqnoKey(SAVED, 0),
+        limit: REBUILD_BATCH,
+      }))
+        keys.push(new Uint8Array(key))
+      if (keys.length === 0) break
+      await this.#write(() => void this.#written.push(...keys.map((key) => this.#db.remove(key))))
+    }
+    this.#lastSeqno = this.#firstSeqno = 0
+    this.#viewHistory = []
+  }
+
   /** Keeps a small value under a name of up to 256 bytes; the last one wins. Resolves when durable. */
   save(name: string, bytes: Uint8Array): Promise<void> {
     return this.#write(() => this.#put(savedKey(name), bytes))
@@ -267,7 +286,7 @@ export class LedgerIndex {
   }
 
   /**
-   * Puts and removes of one call enter one transaction, unless they are very many. LMDB reports a full disk as a failed
+   * Puts and removes of one call mostly enter one transaction; a kill may still leave a part of them. LMDB reports a full disk as a failed
    * commit, after which some batches behind it may be in and others not: the index takes nothing more until it is opened
    * again (and, being a cache, rebuilt).
    */
@@ -316,11 +335,20 @@ async function commitReason(error: unknown): Promise<string> {
 export const openIndex = (path: string): LedgerIndex => new LedgerIndex(path)
 
 /**
+ * Makes an index anew; what an earlier process left there is removed unread. LMDB has no checksums and trusts its pages: a damaged one gives wrong
+ * answers or kills the process (store/README.md), and everything in an index can be had again from the ledger.
+ */
+export function freshIndex(path: string): LedgerIndex {
+  rmSync(path, { recursive: true, force: true })
+  return openIndex(path)
+}
+
+/**
  * Fills the index from the ledger files, chunk by chunk; what it held before of the ledger is removed, saved values stay.
  * @throws StorageError, CorruptDataError (see walkLedger).
  */
 export async function rebuildIndex(index: LedgerIndex, ledgerDirectory: string, files?: FileSystem): Promise<void> {
-  while (index.lastSeqno > 0) await index.truncate(Math.max(0, index.lastSeqno - REBUILD_BATCH))
+  await index.clear()
   let found: IndexedEntry[] = []
   const onEntry: EntryVisitor = (chunk, { seqno, view, signature, offset, size }) => {
     found.push({ seqno, view, signature, offset, sizeBytes: size, chunkFirst: chunk.first })

@@ -1,12 +1,12 @@
 // Goal: the index answers where an entry lies, which signature covers it and in which view it was written; it is durable
 // when its promises resolve, follows truncation, and can be rebuilt from the ledger files to the same content.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { utf8 } from '../../../protocols/codec/bytes.ts'
 import { InvariantViolation } from '../../../protocols/errors.ts'
-import { type IndexedEntry, type LedgerIndex, openIndex, rebuildIndex } from '../../../store/index-lmdb.ts'
+import { freshIndex, type IndexedEntry, type LedgerIndex, openIndex, rebuildIndex } from '../../../store/index-lmdb.ts'
 import { entriesOf } from './entries.ts'
 import { closed, flushed, openIn, realStore } from './ledger/stores.ts'
 
@@ -156,6 +156,18 @@ it('is rebuilt from the ledger files', async () => {
   await closed(ledger)
   await index.close()
   store.cleanUp()
+})
+
+it('is made anew over whatever lies there', async () => {
+  const left = openIndex(directory)
+  await left.put(range(1, 30))
+  await left.close()
+  writeFileSync(join(directory, 'index.mdb'), new Uint8Array(4096).fill(7))
+  const index = freshIndex(directory)
+  expect([index.lastSeqno, index.nextSignature(1)]).toEqual([0, undefined])
+  await index.put(range(1, 3))
+  expect(index.location(2)).toEqual({ chunkFirst: 0, offset: 28, sizeBytes: 10 })
+  await index.close()
 })
 
 it('cuts runs that are not on disk yet', async () => {
