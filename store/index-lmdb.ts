@@ -285,6 +285,11 @@ export class LedgerIndex {
     this.#written.push(this.#db.put(key, value))
   }
 
+  /** Behind a getter because the compiler believes that a field does not change during calls. */
+  get #firstFailure(): StorageError | undefined {
+    return this.#failure
+  }
+
   /**
    * Puts and removes of one call mostly enter one transaction; a kill may still leave a part of them. LMDB reports a full disk as a failed
    * commit, after which some batches behind it may be in and others not: the index takes nothing more until it is opened
@@ -295,13 +300,19 @@ export class LedgerIndex {
     if (this.#failure !== undefined) throw this.#failure
     this.#written = []
     queue()
-    const promises = [...new Set<unknown>(this.#written)]
+    const promises = [...new Set<Promise<boolean>>(this.#written)]
+    // Each failure brings a promise of its cause, which must be heard too, or it ends the process.
+    for (const promise of promises) promise.catch(commitReason)
     this.#written = []
     try {
       // Together: whichever fails first, the others' failures must not go unheard.
       await Promise.all([...promises, this.#db.flushed])
     } catch (error) {
-      this.#failure ??= new StorageError('io', `commit (${await commitReason(error)}) in`, this.path, 'LMDB')
+      // Only the first has a cause that LMDB ever tells.
+      const first = this.#firstFailure
+      if (first !== undefined) throw first
+      const reason = await commitReason(error)
+      this.#failure = new StorageError('io', `commit (${reason}) in`, this.path, 'LMDB')
       throw this.#failure
     }
     // A read transaction opened earlier in this turn would hide what has just been written.

@@ -83,6 +83,7 @@ const SYSTEM_TOOLS = [
     apt: 'chromium',
     isThere: () => ['chromium', 'chromium-browser', 'google-chrome', 'chrome'].some(inPath),
   },
+  { apt: 'strace', isThere: () => inPath('strace') },
   { apt: 'python3-venv', isThere: () => inPath('python3') && succeeds('python3', ['-c', 'import venv, ensurepip']) },
 ]
 

@@ -94,9 +94,15 @@ function walkChunk(file: File, chunk: ChunkToRead, limit: number, onEntry?: Entr
 }
 
 /** Walks a committed chunk, which must be whole. @throws CorruptDataError */
-function readCommitted(file: File, chunk: ChunkToRead, last: number, onEntry: EntryVisitor | undefined): ChunkFacts {
+export function readCommitted(
+  file: File,
+  chunk: ChunkToRead,
+  last: number,
+  onEntry?: EntryVisitor,
+  roots?: TailRoots,
+): ChunkFacts {
   const table = readPositions(file, last - chunk.first + 1)
-  const { facts, stoppedAt } = walkChunk(file, chunk, table.end, onEntry)
+  const { facts, stoppedAt } = walkChunk(file, chunk, table.end, onEntry, roots)
   if (facts.stopReason !== undefined) throw new CorruptDataError(chunk.path, stoppedAt, facts.stopReason)
   if (facts.last !== last) throw new CorruptDataError(chunk.path, table.end, `ends at seqno ${facts.last}`)
   const wrong = firstDifference(facts.positions, table.positions)

@@ -11,7 +11,7 @@ import { CommittedChunks, readEntries, type StoredEntry } from './committed-chun
 import { type FileSystem, StorageError } from './files.ts'
 import type { FlushDone, FlushPolicy, LedgerEntry, LedgerNotice } from './ledger-types.ts'
 import { realFiles } from './real-files.ts'
-import { recoverTail, type RecoveryReport } from './recover.ts'
+import { recoverTail, type RecoveryReport, type RootsChecked } from './recover.ts'
 
 export interface LedgerOptions {
   /** Created when missing. */
@@ -23,7 +23,7 @@ export interface LedgerOptions {
   readonly intervalMs?: number
   /** Both: see RecoverOptions. */
   readonly keepAtLeast?: number
-  readonly roots?: 'checked' | 'unchecked'
+  readonly roots?: RootsChecked
   readonly onNotice?: (notice: LedgerNotice) => void
 }
 
@@ -67,7 +67,7 @@ export class Ledger {
 
   /** @throws StorageError; CorruptDataError (see recoverTail). */
   constructor(options: LedgerOptions) {
-    const { directory, files = realFiles, keepAtLeast = 0, roots = 'checked' } = options
+    const { directory, files = realFiles, keepAtLeast = 0, roots = 'all' } = options
     this.directory = directory
     this.#files = files
     this.#policy = options.flush ?? 'commit'

@@ -105,6 +105,11 @@ export class MemoryFiles implements FileSystem {
     this.#failures.push({ operation, kind, skip })
   }
 
+  /** Whether a failure that was ordered has not come yet. */
+  get hasFailuresLeft(): boolean {
+    return this.#failures.length > 0
+  }
+
   /** Flips bits of a stored byte, as a decaying medium would. */
   corrupt(path: string, offset: number, mask = 0xff): void {
     const inode = this.#inode('read', path)

@@ -7,7 +7,7 @@ import { decodeEntryHeader } from '../../protocols/ledger/entry.ts'
 import { DecodeError } from '../../protocols/codec/bytes.ts'
 import { type LedgerFile, listLedger } from './directory.ts'
 import { type FileSystem, joinPath } from './files.ts'
-import { type ChunkFacts, readUncommitted, unbrokenRow, withFile } from './inspect.ts'
+import { type ChunkFacts, readCommitted, readUncommitted, unbrokenRow, withFile } from './inspect.ts'
 import { readPositions } from './positions.ts'
 import { realFiles } from './real-files.ts'
 import { TailRoots } from './tail-roots.ts'
@@ -37,12 +37,17 @@ export interface RecoveryReport {
   readonly uncommitted: readonly ChunkFacts[]
 }
 
+/**
+ * How much is held against the Merkle roots that signatures state: everything (the default; 100,000 entries take a second), so that a byte that decayed
+ * is found before it is served; only what a crash can have harmed; or nothing, for entries that are of no tree (tests of other things).
+ */
+export type RootsChecked = 'all' | 'tail' | 'unchecked'
+
 export interface RecoverOptions {
   readonly files?: FileSystem
   /** A seqno known to be committed: losing it is corruption, not a torn tail. */
   readonly keepAtLeast?: number
-  /** `unchecked`: entries are of no Merkle tree (tests of other things). */
-  readonly roots?: 'checked' | 'unchecked'
+  readonly roots?: RootsChecked
 }
 
 /**
@@ -52,9 +57,10 @@ export interface RecoverOptions {
 export function recoverTail(directory: string, options: RecoverOptions = {}): RecoveryReport {
   const files = options.files ?? realFiles
   const listed = listLedger(files, directory)
-  const checksRoots = options.roots !== 'unchecked'
-  const before = committedEnd(files, directory, listed.committed, checksRoots)
-  const roots = before.roots ?? (checksRoots ? TailRoots.from(listed.uncommitted[0]?.first ?? 1) : undefined)
+  const checked = options.roots ?? 'all'
+  const before = committedEnd(files, directory, listed.committed, checked)
+  const roots =
+    before.roots ?? (checked !== 'unchecked' ? TailRoots.from(listed.uncommitted[0]?.first ?? 1) : undefined)
   const found = walkUncommitted(files, directory, listed.uncommitted, before, roots)
   checkNothingComesFirst(listed.committed[0], found)
   const row = unbrokenRow(found)
@@ -93,18 +99,26 @@ interface End {
   readonly roots?: TailRoots
 }
 
-/** Checks the tables of all committed chunks and reads the last entry: their insides are checked when they are read. */
+/** Checks all committed chunks, or their tables and the last entry: then their insides are checked when they are read. */
 function committedEnd(
   files: FileSystem,
   directory: string,
   committed: readonly { readonly name: string; readonly first: number; readonly last: number }[],
-  checksRoots: boolean,
+  checked: RootsChecked,
 ): End {
   let end: End = { seqno: 0, view: 0 }
+  const roots = checked === 'all' ? TailRoots.from(committed[0]?.first ?? 1) : undefined
   committed.forEach(({ name, first, last }, index) => {
     const path = joinPath(directory, name)
     withFile(files, path, (file) => {
       const table = readPositions(file, last - first + 1)
+      if (roots !== undefined) {
+        const chunk = { name, path, committed: true, first, viewAtLeast: end.view }
+        const { lastView, lastSigned } = readCommitted(file, chunk, last, undefined, roots)
+        if (lastSigned?.seqno !== last) throw new CorruptDataError(path, table.end, 'does not end in a signature')
+        end = { seqno: last, view: lastView, roots }
+        return
+      }
       if (index < committed.length - 1) return
       const offset = table.positions.at(last - first, table.end)
       try {
@@ -112,7 +126,7 @@ function committedEnd(
         const header = decodeEntryHeader(entry)
         if (header.seqno !== last)
           throw new CorruptDataError(path, offset, `entry of seqno ${header.seqno} instead of ${last}`)
-        end = { seqno: last, view: header.view, ...(checksRoots && { roots: TailRoots.after(entry) }) }
+        end = { seqno: last, view: header.view, ...(checked !== 'unchecked' && { roots: TailRoots.after(entry) }) }
       } catch (error) {
         if (error instanceof DecodeError) throw new CorruptDataError(path, offset, error.message)
         throw error

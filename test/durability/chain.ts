@@ -8,6 +8,7 @@ import { signatureWrites } from '../../protocols/ledger/signature.ts'
 import { SINGLE_KEY } from '../../protocols/ledger/tables.ts'
 import { append, emptyTree, flush, type MerkleTree, root, serialiseTree } from '../../protocols/merkle/tree.ts'
 import type { LedgerEntry } from '../../store/ledger/ledger-types.ts'
+import { isSignatureEntry } from '../../store/ledger/scan.ts'
 
 const SECRET = new Uint8Array(32).fill(7)
 const EVIDENCE = new Uint8Array(32).fill(9)
@@ -55,10 +56,22 @@ export class Chain {
       writes,
     }
     const { bytes } = encodeEntry(nativeCrypto, SECRET, content)
-    this.#trees.push(append(nativeCrypto, tree, entryLeaf(nativeCrypto, bytes, decodeEntryHeader(bytes))))
+    this.#grow(bytes)
     const entry = { seqno, bytes, committable: signature }
     this.log = [...this.log, entry]
     return entry
+  }
+
+  /** Takes what a ledger holds, from its first entry on. */
+  load(entries: readonly { readonly bytes: Uint8Array }[]): void {
+    this.log = entries.map(({ bytes }, i) => ({ seqno: i + 1, bytes, committable: isSignatureEntry(bytes) }))
+    for (const { bytes } of entries) this.#grow(bytes)
+  }
+
+  #grow(bytes: Uint8Array): void {
+    this.#trees.push(
+      append(nativeCrypto, this.#trees.at(-1)!, entryLeaf(nativeCrypto, bytes, decodeEntryHeader(bytes))),
+    )
   }
 
   cutAfter(seqno: number): void {

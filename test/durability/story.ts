@@ -1,8 +1,9 @@
 // A seeded story of a ledger at work (appends, group commits, rollbacks, commits), with the book of what it promised at every moment.
 // The rule to remember: promised is only what `flush` answered and `truncate` returned; everything else may be there or not.
 import type { Prng } from '../../runtime/prng.ts'
+import type { StorageError, StorageFailureKind } from '../../store/ledger/files.ts'
 import { openLedger, type Ledger } from '../../store/ledger/ledger.ts'
-import { MemoryFiles } from '../../store/ledger/memory-files.ts'
+import { type FileOperation, MemoryFiles } from '../../store/ledger/memory-files.ts'
 import { Chain, lastSignature, type Log } from './chain.ts'
 
 export const DIRECTORY = '/node/ledger'
@@ -23,6 +24,12 @@ export interface StoryShape {
   readonly rollbacks: boolean
 }
 
+export interface Fault {
+  readonly operation: FileOperation
+  readonly kind: StorageFailureKind
+  readonly skip: number
+}
+
 export class Story {
   readonly files: MemoryFiles
   readonly ledger: Ledger
@@ -30,6 +37,8 @@ export class Story {
   readonly #shape: StoryShape
   readonly #prng: Prng
   readonly #tasks: (() => void)[] = []
+  /** Set when the disk failed: the story ends there. */
+  failure: StorageError | undefined
   #rollingBackFrom: Log | undefined
   #view = 2
   #durable = 0
@@ -37,7 +46,12 @@ export class Story {
   /** A rollback answers waiting flushes with what is left of what they asked for. */
   #generation = 0
 
-  constructor(prng: Prng, shape: StoryShape, onChange: (story: Story) => void) {
+  /** Lets the `skip + 1`st operation of that name fail, from the opening on. */
+  static failing(prng: Prng, shape: StoryShape, fault: Fault): Story {
+    return new Story(prng, shape, () => undefined, fault)
+  }
+
+  constructor(prng: Prng, shape: StoryShape, onChange: (story: Story) => void, fault?: Fault) {
     this.#prng = prng
     this.#shape = shape
     let ready = false
@@ -48,6 +62,7 @@ export class Story {
         if (ready) onChange(this)
       },
     })
+    if (fault !== undefined) this.files.failNext(fault.operation, fault.kind, fault.skip)
     this.ledger = openLedger({ directory: DIRECTORY, files: this.files, chunkBytes: shape.chunkBytes })
     ready = true
   }
@@ -75,8 +90,7 @@ export class Story {
       const shape = { view: this.#view, valueBytes: this.#prng.integer(0, this.#shape.valueBytesMax) }
       entries.push(this.chain.add({ ...shape, signature: signed && i === count }, this.#committed))
     }
-    const refused = this.ledger.append(entries)
-    if (refused !== undefined) throw refused
+    this.failure ??= this.ledger.append(entries)
     return `append ${count}${signed ? ' signed' : ''}`
   }
 
@@ -84,7 +98,7 @@ export class Story {
     const generation = this.#generation
     const asked = this.chain.log.length
     this.ledger.flush((error, durable) => {
-      if (error !== undefined) throw error
+      if (error !== undefined) return void (this.failure ??= error)
       if (generation === this.#generation && durable < asked) throw new Error(`${asked} asked for, ${durable} answered`)
       this.#durable = Math.max(this.#durable, durable)
     })
@@ -113,8 +127,8 @@ export class Story {
     this.#generation++
     this.#view += 2
     const refused = this.ledger.truncate(after)
-    if (refused !== undefined) throw refused
-    this.#rollingBackFrom = undefined
+    if (refused !== undefined) this.failure ??= refused
+    else this.#rollingBackFrom = undefined
     return `truncate ${after}`
   }
 }

@@ -1,4 +1,5 @@
 // `concordat bench` (npm run bench): figures and ratios of this machine, in one run.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -89,8 +90,17 @@ async function benchAudit({ json, ccfPython }: BenchOptions): Promise<void> {
   console.log(`  ${ccf}`)
 }
 
+/** A bounded form of `npm run durability`, which is a tool of test/: started as a program, since nothing here may import it. */
+function benchDurability(json: boolean): void {
+  const start = join(dirname(dirname(thisProgram())), 'test', 'durability', 'start.mjs')
+  const args = [start, '--kills', '20', '--faults', '20', '--only', 'crashes,operations,rot,kills,index']
+  const { status } = spawnSync(process.execPath, [...args, ...(json ? ['--json'] : [])], { stdio: 'inherit' })
+  process.exitCode = status ?? 1
+}
+
 async function bench(options: BenchOptions): Promise<void> {
   if (options.only === 'audit') return benchAudit(options)
+  if (options.only === 'durability') return benchDurability(options.json === true)
   const directory = mkdtempSync(join(tmpdir(), 'concordat-bench-'))
   const { nodes, flush, curve } = options
   const service = await LocalService.start({
@@ -149,7 +159,10 @@ export function register(program: Command): void {
     .option('--nodes <n>', '1, 3, 5 or 7', integer, 3)
     .option('--flush <policy>', 'commit, interval or never', 'commit')
     .option('--curve <curve>', 'P-384 (as CCF) or P-256', 'P-384')
-    .option('--only <loads>', 'some of echo,writes,reads; or audit: how fast a ledger is verified')
+    .option(
+      '--only <loads>',
+      'some of echo,writes,reads; or audit: how fast a ledger is verified; or durability: crashes tried, losses',
+    )
     .option('--ccf-python <file>', 'for audit: a Python interpreter with the package ccf')
     .option('--in-flight <counts>', 'e.g. 1,64,512')
     .option('--node-args <args>', 'arguments of Node for the node processes, e.g. "--cpu-prof"')

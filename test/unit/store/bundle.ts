@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** `entry`: path below the repository. Returns the bundle's path: inside it, so that packages are found; or `whole`, with them. */
-export async function bundle(entry: string, name: string, whole = false): Promise<string> {
-  const outfile = join(ROOT, 'node_modules', '.cache', 'concordat-test', `${name}-${process.pid}.mjs`)
+export async function bundle(entry: string, name: string, whole = false, root = ROOT): Promise<string> {
+  const outfile = join(root, 'node_modules', '.cache', 'concordat-test', `${name}-${process.pid}.mjs`)
   await build({
-    entryPoints: [join(ROOT, entry)],
+    entryPoints: [join(root, entry)],
     outfile,
     bundle: true,
     platform: 'node',

@@ -80,14 +80,14 @@ describe('recovery', () => {
     damaged.fill(0, at.offset + 200, at.offset + 600)
     store.overwrite('ledger_1', damaged)
     expect(inspectLedger(store.directory, store)).toMatchObject({ lastSeqno: 10, tornBytes: 0 })
-    const again = openIn(store, { roots: 'checked' })
+    const again = openIn(store, { roots: 'all' })
     expect([again.lastSeqno, again.recovery.cuts]).toMatchObject([
       5,
       [{ fromSeqno: 6, toSeqno: 9, reason: 'signs another root than that of the entries before it' }],
     ])
   })
 
-  it('checks the roots of what follows a committed chunk', async () => {
+  it.each(['all', 'tail'] as const)('checks the roots of what follows a committed chunk (%s)', async (roots) => {
     const store = memoryStore()
     const ledger = openIn(store, { chunkBytes: 1 })
     const chain = chainOfTwo()
@@ -96,16 +96,16 @@ describe('recovery', () => {
     ledger.commit(5)
     await closed(ledger)
     const whole = store.read('ledger_6')
-    expect(openIn(store, { roots: 'checked' }).lastSeqno).toBe(10)
+    expect(openIn(store, { roots }).lastSeqno).toBe(10)
     const damaged = whole.slice()
     damaged[400]! ^= 1
     store.overwrite('ledger_6', damaged)
-    expect(openIn(store, { roots: 'checked' }).lastSeqno).toBe(5)
+    expect(openIn(store, { roots }).lastSeqno).toBe(5)
     // And the other way round: the signature that the roots are counted from must fit itself.
     const committed = store.read('ledger_1-5.committed')
     committed[committed.indexOf(0x7d, committed.length - 400)]! ^= 1
     store.overwrite('ledger_1-5.committed', committed)
-    expect(() => openIn(store, { roots: 'checked' })).toThrow(CorruptDataError)
+    expect(() => openIn(store, { roots })).toThrow(CorruptDataError)
   })
 
   it('leaves no ledger without its beginning, wherever it is interrupted', async () => {
@@ -143,7 +143,7 @@ describe('recovery', () => {
     ledger.commit(10)
     await closed(ledger)
     store.files.rename(`${store.directory}/ledger_1-5.committed`, `${store.directory}/ledger_1`)
-    expect(() => openIn(store, { roots: 'checked' })).toThrow(
+    expect(() => openIn(store, { roots: 'all' })).toThrow(
       'ledger_1: corrupt at byte 0: comes before ledger_6-10.committed',
     )
     store.cleanUp()

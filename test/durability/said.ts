@@ -1,0 +1,113 @@
+// What a worker said before it ended (worker.ts), as a promise, and whether its directory keeps it.
+import { lockDirectory } from '../../store/directory-lock.ts'
+import { openIndex, rebuildIndex } from '../../store/index-lmdb.ts'
+import { type Ledger, openLedger } from '../../store/ledger/ledger.ts'
+import { readU32 } from './values.ts'
+import { hashOf } from './worker.ts'
+
+export class Said {
+  /** hashes[i]: of the entry of seqno i + 1. Two logs while a rollback runs. */
+  hashes: string[] = []
+  beforeRollback: readonly string[] | undefined
+  durable = 0
+  committed = 0
+  indexed = 0
+  saved = 0
+  #signed: number[] = []
+
+  /** Lines in order; the last may be half a line, which says nothing. */
+  hear(output: string): this {
+    for (const line of output.split('\n').slice(0, -1)) this.#line(line)
+    return this
+  }
+
+  #line(line: string): void {
+    const [what, first, hash, signed] = line.split(' ')
+    const value = Number(first)
+    if (what === 'a') {
+      this.hashes.length = value - 1
+      this.hashes.push(hash!)
+      if (signed === 'signed') this.#signed.push(value)
+    } else if (what === 'd') this.durable = value
+    else if (what === 'c') this.committed = value
+    else if (what === 's') this.saved = value
+    else if (what === 'i') this.indexed = Math.min(value, this.hashes.length)
+    else if (what === 'T') this.beforeRollback = undefined
+    else if (what === 't') {
+      this.beforeRollback = this.hashes
+      this.hashes = this.hashes.slice(0, value)
+      this.#signed = this.#signed.filter((seqno) => seqno <= value)
+      this.durable = Math.min(this.durable, value)
+      this.indexed = Math.min(this.indexed, value)
+    }
+  }
+
+  /** Up to where what was reported durable is signed, and so must be there. */
+  get promised(): number {
+    return Math.max(this.committed, ...this.#signed.filter((seqno) => seqno <= this.durable))
+  }
+
+  /** A new process goes on from what was found. */
+  goOnFrom(ledger: Ledger): void {
+    this.hashes = ledger.readRange(1, ledger.lastSeqno, Infinity).map(({ bytes }) => hashOf(bytes))
+    this.beforeRollback = undefined
+    this.durable = ledger.lastSeqno
+    this.#signed = [ledger.lastSeqno]
+    this.indexed = ledger.lastSeqno
+  }
+}
+
+export interface Kept {
+  readonly problem: string | undefined
+  readonly outcome: string
+}
+
+/** Opens the directory as the next process would, and checks lock, ledger, index and saved value. The index is then made anew. */
+export async function keeps(directory: string, said: Said): Promise<Kept> {
+  try {
+    const lock = await lockDirectory(directory)
+    try {
+      const ledger = openLedger({ directory: `${directory}/ledger`, chunkBytes: 6000, keepAtLeast: said.committed })
+      const problem = lostOf(ledger, said) ?? (await indexLost(directory, ledger, said))
+      const { cuts } = ledger.recovery
+      said.goOnFrom(ledger)
+      await new Promise<void>((done) => ledger.close(() => done()))
+      return { problem, outcome: cuts.length > 0 ? 'tail cut' : 'whole' }
+    } finally {
+      await lock.release()
+    }
+  } catch (error) {
+    return { problem: String(error), outcome: 'refused' }
+  }
+}
+
+function lostOf(ledger: Ledger, said: Said): string | undefined {
+  const found = ledger.readRange(1, ledger.lastSeqno, Infinity).map(({ bytes }) => hashOf(bytes))
+  const logs = [said.hashes, ...(said.beforeRollback === undefined ? [] : [said.beforeRollback])]
+  const wrong = logs.map((log) => found.findIndex((hash, i) => hash !== log[i]))
+  if (!wrong.includes(-1)) return `seqno ${wrong[0]! + 1} is not what was appended`
+  const end = ledger.lastSeqno
+  return end < said.promised ? `promised up to ${said.promised}, found up to ${end}` : undefined
+}
+
+async function indexLost(directory: string, ledger: Ledger, said: Said): Promise<string | undefined> {
+  const index = openIndex(`${directory}/index`)
+  try {
+    const saved = index.load('counter')
+    const counter = saved === undefined ? 0 : readU32(saved)
+    if (counter < said.saved || counter > said.saved + 1) return `saved ${said.saved}, found ${counter}`
+    said.saved = counter
+    const upTo = Math.min(said.indexed, ledger.lastSeqno)
+    if (index.lastSeqno < upTo) return `indexed up to ${upTo}, found up to ${index.lastSeqno}`
+    for (let pass = 0; pass < 2; pass++) {
+      for (let seqno = 1; seqno <= (pass === 0 ? upTo : ledger.lastSeqno); seqno++) {
+        if (JSON.stringify(index.location(seqno)) !== JSON.stringify(ledger.locate(seqno)))
+          return `the ${pass === 0 ? 'index' : 'index made anew'} is wrong about seqno ${seqno}`
+      }
+      await rebuildIndex(index, ledger.directory)
+    }
+    return undefined
+  } finally {
+    await index.close()
+  }
+}
