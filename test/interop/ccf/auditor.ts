@@ -38,6 +38,8 @@ export interface Job {
   readonly receipts: readonly ReceiptJob<unknown>[]
   /** Base64. */
   readonly cose_receipts: readonly ReceiptJob<string>[]
+  /** Paths. */
+  readonly snapshots: readonly string[]
 }
 
 export interface Refusal {
@@ -69,6 +71,7 @@ export interface Verdicts {
   readonly changes: readonly (string | null)[]
   readonly receipts: readonly ({ readonly root: string } | Refusal)[]
   readonly cose_receipts: readonly ({ readonly signed_at: string } | Refusal)[]
+  readonly snapshots: readonly ({ readonly seqno: number; readonly tables: number } | Refusal)[]
 }
 
 export interface ToolRun {
@@ -96,6 +99,7 @@ export class Auditor {
       changed_ledger: null,
       receipts: [],
       cose_receipts: [],
+      snapshots: [],
       ...job,
     }
     const directory = mkdtempSync(join(tmpdir(), 'concordat-auditor-'))

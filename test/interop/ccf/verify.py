@@ -62,6 +62,8 @@ class Job(TypedDict):
     changed_ledger: ChangedLedger | None
     receipts: list[JsonReceipt]
     cose_receipts: list[CoseReceipt]
+    # Paths.
+    snapshots: list[str]
 
 
 class Refused(Exception):
@@ -130,6 +132,22 @@ class Auditor:
             "tables": {name: hex_table(state.get(name, {})) for name in job["tables"]},
             **kinds,
         }
+
+    def snapshot(self, path: str) -> dict[str, Any]:
+        # To open a committed one is to verify its receipt; that the receipt is of these bytes is left to the caller.
+        with open(path, "rb") as file:
+            content = file.read()
+        length = 8 + int.from_bytes(content[2:8], "little")
+        claims = json.loads(content[length:])["leaf_components"]["claims_digest"]
+        require(claims == hashlib.sha256(content[:length]).hexdigest(), "the receipt is of another snapshot")
+        with ccf.ledger.Snapshot(path) as snapshot:
+            require(snapshot.is_committed(), "the snapshot is not committed")
+            domain = snapshot.get_public_domain()
+            tables = domain.get_tables()
+            info = json.loads(tables["public:ccf.gov.service.info"][bytes(8)])
+            named = load_pem_x509_certificate(info["cert"].encode())
+            require(spki(named) == spki(self.service), "the snapshot is of another service")
+            return {"seqno": domain.get_seqno(), "tables": len(tables)}
 
     def receipt(self, job: JsonReceipt) -> dict[str, Any]:
         receipt = job["receipt"]
@@ -219,6 +237,7 @@ def main(path: str) -> None:
         "changes": [] if changed is None else auditor.changes(changed),
         "receipts": [judged(auditor.receipt, receipt) for receipt in job["receipts"]],
         "cose_receipts": [judged(auditor.cose_receipt, receipt) for receipt in job["cose_receipts"]],
+        "snapshots": [judged(auditor.snapshot, path) for path in job["snapshots"]],
     }
     print(json.dumps(outcome))
 
