@@ -18,8 +18,8 @@ import { send, trace, type Effect, type HostEvent } from '../effects.ts'
 import { judgeOnce } from '../machine.ts'
 import { OWN, type Candidate, type FetcherEvent, type FetcherState } from './state.ts'
 
-/** Rounds of asking while nobody but this node itself answers. */
-const ROUNDS_MAX = 3
+/** Rounds of asking while nobody offers anything and somebody has not answered. */
+const ROUNDS_MAX = 4
 /** Requests for one piece, before the next source is tried. */
 const REQUESTS_MAX = 3
 
@@ -54,8 +54,6 @@ export const heard = judgeOnce((s: FetcherState, { event, from }: Envelope<Fetch
   return step({ ...s, candidates, unheard: s.unheard.filter((address) => address !== from) })
 })
 
-const isAlone = ({ unheard, config }: FetcherState): boolean =>
-  unheard.length >= config.peers.length && config.peers.length > 0
 const found = (s: FetcherState): boolean => s.candidates.length > 0
 
 export const allHeardAndFound = (s: FetcherState, envelope: Envelope<FetcherEvent>): boolean => {
@@ -65,8 +63,11 @@ export const allHeardAndFound = (s: FetcherState, envelope: Envelope<FetcherEven
 export const allHeard = (s: FetcherState, envelope: Envelope<FetcherEvent>): boolean =>
   heard(s, envelope).state.unheard.length === 0
 
-/** Somebody has let this node in, so somebody can be heard: it is worth asking again. */
-export const mustAskAgain = (s: FetcherState): boolean => isAlone(s) && s.rounds < ROUNDS_MAX
+/**
+ * Found by simulation: a leader whose own ledger stands on a snapshot cannot bring up a node that begins without one, so its answer must not be
+ * missed because one message was lost.
+ */
+export const mustAskAgain = (s: FetcherState): boolean => s.unheard.length > 0 && s.rounds < ROUNDS_MAX
 export const hasCandidate = found
 
 /** The next piece. */
