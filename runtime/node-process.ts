@@ -18,7 +18,7 @@ import {
 import { LEDGER_SECRET_BYTES } from '../protocols/secrets/ledger-secrets.ts'
 import { lockDirectory, type DirectoryLock } from '../store/directory-lock.ts'
 import { openLedger, type Ledger } from '../store/ledger/ledger.ts'
-import { PastIndex } from '../store/past-index-lmdb.ts'
+import { freshPastIndex } from '../store/past-index-lmdb.ts'
 import { SnapshotFiles } from '../store/snapshots/snapshot-files.ts'
 import { connectNats } from './bus/nats.ts'
 import type { Bus } from './bus/bus.ts'
@@ -116,7 +116,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
   })
   for (const file of snapshots.removed) console.error(`unfinished snapshot ${file} was removed`)
   const index = new BackgroundIndex(join(directory, 'index'), ledger)
-  const pastIndex = new LivePastIndex(new PastIndex(join(directory, 'past')))
+  const pastIndex = new LivePastIndex(freshPastIndex(join(directory, 'past')))
   const bus = await connectNats({
     servers,
     ...(token === undefined ? {} : { token }),

@@ -2,12 +2,12 @@
 // durable values of the node. A cache of the ledger files: it can be thrown away and rebuilt from them.
 // The rule to remember: writes are precomputed batches, durable when the returned promise resolves (`.flushed`,
 // exemplars §4.3), and reads see nothing earlier. Actors never read this.
-import { mkdirSync, realpathSync, rmSync } from 'node:fs'
-import { open, type RootDatabase } from 'lmdb'
 import { invariant } from '../protocols/errors.ts'
 import { utf8 } from '../protocols/codec/bytes.ts'
-import { type FileSystem, StorageError } from './ledger/files.ts'
+import type { StorageError } from './ledger/files.ts';
+import { type FileSystem } from './ledger/files.ts'
 import { type EntryVisitor, walkLedger } from './ledger/inspect.ts'
+import { type ByteDatabase, commitFailure, durable, openBytes, removeIndex } from './lmdb-commit.ts'
 
 export interface EntryLocation {
   /** First seqno of the chunk, which is in its file's name. */
@@ -101,7 +101,7 @@ const openPaths = new Set<string>()
 
 export class LedgerIndex {
   readonly path: string
-  readonly #db: RootDatabase<Uint8Array, Uint8Array>
+  readonly #db: ByteDatabase
   #viewHistory: ViewStart[]
   /** Highest seqno put so far, flushed or not. */
   #lastSeqno: number
@@ -109,24 +109,17 @@ export class LedgerIndex {
   /** Put, but not yet visible to reads, which see nothing before it is committed. */
   readonly #unflushedRuns = new Map<number, Uint8Array>()
   #closed = false
+  #failing: Promise<StorageError> | undefined
   #failure: StorageError | undefined
   /** Promises of the writes being queued; LMDB gives the same one to most of a transaction. */
   #written: Promise<boolean>[] = []
 
   constructor(path: string) {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    this.path = realpathSync(path)
+    const { directory, db } = openBytes(path, 'index.mdb')
+    this.path = directory
     invariant(!openPaths.has(this.path), `the index at ${this.path} is already open in this process`)
-    this.#db = open<Uint8Array, Uint8Array>({
-      path: `${this.path}/index.mdb`,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      // Its batches of an event turn have a promise of their own that nobody is given: a failed commit would end the process as a rejection nobody heard.
-      eventTurnBatching: false,
-    })
+    this.#db = db
     openPaths.add(this.path)
-    // Reader slots of a killed process would keep old pages alive and grow the file.
-    this.#db.readerCheck()
     this.#viewHistory = [...this.#range(VIEW_START, 0, Number.MAX_SAFE_INTEGER)].map(([seqno, value]) => ({
       view: readU64(value, 0),
       seqno,
@@ -285,11 +278,6 @@ export class LedgerIndex {
     this.#written.push(this.#db.put(key, value))
   }
 
-  /** Behind a getter because the compiler believes that a field does not change during calls. */
-  get #firstFailure(): StorageError | undefined {
-    return this.#failure
-  }
-
   /**
    * Puts and removes of one call mostly enter one transaction; a kill may still leave a part of them. LMDB reports a full disk as a failed
    * commit, after which some batches behind it may be in and others not: the index takes nothing more until it is opened
@@ -300,23 +288,15 @@ export class LedgerIndex {
     if (this.#failure !== undefined) throw this.#failure
     this.#written = []
     queue()
-    const promises = [...new Set<Promise<boolean>>(this.#written)]
-    // Each failure brings a promise of its cause, which must be heard too, or it ends the process.
-    for (const promise of promises) promise.catch(commitReason)
+    const written = this.#written
     this.#written = []
     try {
-      // Together: whichever fails first, the others' failures must not go unheard.
-      await Promise.all([...promises, this.#db.flushed])
+      await durable(this.#db, written)
     } catch (error) {
-      // Only the first has a cause that LMDB ever tells.
-      const first = this.#firstFailure
-      if (first !== undefined) throw first
-      const reason = await commitReason(error)
-      this.#failure = new StorageError('io', `commit (${reason}) in`, this.path, 'LMDB')
-      throw this.#failure
+      // Only the first has a cause that LMDB ever tells: those that fail meanwhile wait for it too.
+      this.#failing ??= commitFailure(error, this.path)
+      throw (this.#failure = await this.#failing)
     }
-    // A read transaction opened earlier in this turn would hide what has just been written.
-    this.#db.resetReadTxn()
   }
 
   /**
@@ -333,24 +313,12 @@ export class LedgerIndex {
   }
 }
 
-/** LMDB puts the cause of a failed commit into a promise beside the error, which nobody else would listen to. */
-async function commitReason(error: unknown): Promise<string> {
-  const cause = (error as { commitError?: Promise<unknown> }).commitError
-  return Promise.resolve(cause).then(
-    () => String(error),
-    (reason: unknown) => String(reason),
-  )
-}
-
 /** Opens or creates the index in a directory of its own. */
 export const openIndex = (path: string): LedgerIndex => new LedgerIndex(path)
 
-/**
- * Makes an index anew; what an earlier process left there is removed unread. LMDB has no checksums and trusts its pages: a damaged one gives wrong
- * answers or kills the process (store/README.md), and everything in an index can be had again from the ledger.
- */
+/** Makes an index anew; what an earlier process left there is removed unread (see removeIndex). */
 export function freshIndex(path: string): LedgerIndex {
-  rmSync(path, { recursive: true, force: true })
+  removeIndex(path)
   return openIndex(path)
 }
 

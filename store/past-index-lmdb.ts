@@ -1,9 +1,8 @@
 // The index of the past, in LMDB: which transactions wrote a key, and a mark that says how far it goes (actors/historian/index-rows.ts).
 // A cache of the ledger: it may be deleted at any time, and is built again from it. An environment of its own, so that clearing it touches
 // nothing else. The rule to remember: rows and mark enter in one LMDB transaction, and count once that is flushed (exemplars §4.3).
-import { mkdirSync, realpathSync } from 'node:fs'
-import { open, type RootDatabase } from 'lmdb'
 import { invariant } from '../protocols/errors.ts'
+import { type ByteDatabase, commitFailure, durable, openBytes, removeIndex } from './lmdb-commit.ts'
 
 /** Which transaction wrote the key of that name (16 bytes). */
 export interface PastRow {
@@ -37,19 +36,21 @@ function rowKey(key: Uint8Array, seqno: number): Uint8Array {
 const seqnoOf = (key: Uint8Array): number =>
   Number(new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(KEY_BYTES))
 
+/** Makes an index anew; what an earlier process left there is removed unread (see removeIndex). */
+export function freshPastIndex(path: string): PastIndex {
+  removeIndex(path)
+  return new PastIndex(path)
+}
+
 export class PastIndex {
-  readonly #db: RootDatabase<Uint8Array, Uint8Array>
+  readonly #db: ByteDatabase
+  readonly #directory: string
 
   /** Opens or creates the index in a directory of its own; no process may open it twice. */
   constructor(path: string) {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    this.#db = open<Uint8Array, Uint8Array>({
-      path: `${realpathSync(path)}/past.mdb`,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-    })
-    // Reader slots of a killed process would keep old pages alive and grow the file.
-    this.#db.readerCheck()
+    const { directory, db } = openBytes(path, 'past.mdb')
+    this.#directory = directory
+    this.#db = db
   }
 
   /** Of the last write; undefined when it is empty. */
@@ -58,22 +59,27 @@ export class PastIndex {
     return bytes === undefined ? undefined : new Uint8Array(bytes)
   }
 
-  /** Forgets everything. Resolves when that is durable. */
-  async clear(): Promise<void> {
-    await this.#db.clearAsync()
-    await this.#db.flushed
-    this.#db.resetReadTxn()
+  /** Forgets everything. Resolves when that is durable. @throws StorageError */
+  clear(): Promise<void> {
+    return this.#written([this.#db.clearAsync()])
   }
 
-  /** Resolves when rows and mark are durable. */
-  async write(rows: readonly PastRow[], mark: Uint8Array): Promise<void> {
-    await this.#db.batch(() => {
-      for (const { key, seqno } of rows) void this.#db.put(rowKey(key, seqno), NOTHING)
-      void this.#db.put(MARK_KEY, mark)
+  /** Resolves when rows and mark are durable. After a failure nothing more may be asked. @throws StorageError */
+  write(rows: readonly PastRow[], mark: Uint8Array): Promise<void> {
+    const written: Promise<unknown>[] = []
+    const batch = this.#db.batch(() => {
+      for (const { key, seqno } of rows) written.push(this.#db.put(rowKey(key, seqno), NOTHING))
+      written.push(this.#db.put(MARK_KEY, mark))
     })
-    await this.#db.flushed
-    // A read transaction opened earlier in this turn would hide what has just been written.
-    this.#db.resetReadTxn()
+    return this.#written([batch, ...written])
+  }
+
+  async #written(promises: readonly Promise<unknown>[]): Promise<void> {
+    try {
+      await durable(this.#db, promises)
+    } catch (error) {
+      throw await commitFailure(error, this.#directory)
+    }
   }
 
   /** Seqnos of rows of a key, in order. */

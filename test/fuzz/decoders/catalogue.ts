@@ -4,12 +4,14 @@ import { cryptoDecoders } from './of-crypto.ts'
 import { ledgerDecoders } from './of-ledger.ts'
 import { messageDecoders } from './of-messages.ts'
 import { runtimeDecoders } from './of-runtime.ts'
+import { secretDecoders } from './of-secrets.ts'
 import { storeDecoders } from './of-store.ts'
 
 export const catalogue: readonly Decoder[] = [
   ...ledgerDecoders,
   ...storeDecoders,
   ...cryptoDecoders,
+  ...secretDecoders,
   ...messageDecoders,
   ...runtimeDecoders,
 ]

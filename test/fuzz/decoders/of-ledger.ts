@@ -23,7 +23,14 @@ import {
   singleValue,
 } from '../../../protocols/ledger/tables.ts'
 import { unauthenticatedRanges } from '../../../protocols/ledger/unauthenticated.ts'
-import { domainLength, mapWrites, putDomain, takeDomain, type WriteSet } from '../../../protocols/ledger/write-set.ts'
+import {
+  domainLength,
+  mapWrites,
+  putDomain,
+  takeDomain,
+  takePublicMap,
+  type WriteSet,
+} from '../../../protocols/ledger/write-set.ts'
 import { deserialiseTree, serialiseTree, type MerkleTree } from '../../../protocols/merkle/tree.ts'
 import { decodePrivateMaps, decodeSnapshot, parseSnapshotFileName } from '../../../protocols/snapshot/format.ts'
 import { ByteReader, utf8 } from '../../../protocols/codec/bytes.ts'
@@ -136,6 +143,13 @@ export const ledgerDecoders: readonly Decoder[] = [
     seeds: () => madeLedger().entries,
     decode: (bytes) => openPrivateDomain(nativeCrypto, madeLedger().secret, decodeEntryHeader(bytes)),
     repair: repairEntry,
+    bytesPerByte: 32,
+  }),
+  ofBytes({
+    name: 'public-map',
+    of: ['protocols/ledger/write-set.ts#takePublicMap'],
+    seeds: domains,
+    decode: (bytes) => takePublicMap(new ByteReader(bytes), INTERNAL_TABLES.tree),
     bytesPerByte: 32,
   }),
   ofBytes({

@@ -1,0 +1,53 @@
+// How the indexes open LMDB and wait for what they wrote. Not what is written. The rule to remember: every promise that lmdb makes must be heard,
+// or a failed commit (EIO, a full disk) under a mere cache ends the process as a rejection nobody heard.
+import { mkdirSync, realpathSync, rmSync } from 'node:fs'
+import { open, type RootDatabase } from 'lmdb'
+import { StorageError } from './ledger/files.ts'
+
+export type ByteDatabase = RootDatabase<Uint8Array, Uint8Array>
+
+/** Creates the directory if need be. `directory` of the result is its real path. */
+export function openBytes(path: string, file: string): { readonly directory: string; readonly db: ByteDatabase } {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  const directory = realpathSync(path)
+  const db = open<Uint8Array, Uint8Array>({
+    path: `${directory}/${file}`,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    // Its batches of an event turn have a promise of their own that nobody is given.
+    eventTurnBatching: false,
+  })
+  // Reader slots of a killed process would keep old pages alive and grow the file.
+  db.readerCheck()
+  return { directory, db }
+}
+
+/**
+ * Removes what an earlier process left, unread. LMDB has no checksums and trusts its pages: a damaged one gives wrong answers or kills the
+ * process (store/README.md), and everything in an index can be had again from the ledger.
+ */
+export const removeIndex = (path: string): void => rmSync(path, { recursive: true, force: true })
+
+/** Resolves when all of it is durable and can be read. Rejects with what `commitFailure` explains. */
+export async function durable(db: ByteDatabase, written: readonly Promise<unknown>[]): Promise<void> {
+  const promises = [...new Set(written)]
+  // Each failure brings a promise of its cause, which must be heard too.
+  for (const promise of promises) promise.catch(commitReason)
+  // Together: whichever fails first, the others' failures must not go unheard.
+  await Promise.all([...promises, db.flushed])
+  // A read transaction opened earlier in this turn would hide what has just been written.
+  db.resetReadTxn()
+}
+
+/** Of the first commit that failed in an environment: LMDB never tells the cause of another. */
+export const commitFailure = async (error: unknown, directory: string): Promise<StorageError> =>
+  new StorageError('io', `commit (${await commitReason(error)}) in`, directory, 'LMDB')
+
+/** LMDB puts the cause of a failed commit into a promise beside the error, which nobody else would listen to. */
+async function commitReason(error: unknown): Promise<string> {
+  const cause = (error as { commitError?: Promise<unknown> }).commitError
+  return Promise.resolve(cause).then(
+    () => String(error),
+    (reason: unknown) => String(reason),
+  )
+}
