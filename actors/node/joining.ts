@@ -16,10 +16,14 @@ function startService({ config }: NodeState, secrets: Welcome, snapshot: ChosenS
     { type: 'startActor', address: 'ledger-writer', kind: 'ledger-writer', config: { committed } },
     { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica(snapshot?.log) },
     { type: 'startActor', address: 'executor', kind: 'executor', config: configs.executor(secrets, snapshot) },
-    { type: 'startActor', address: 'historian', kind: 'historian', config: configs.historian },
-    { type: 'startActor', address: 'keeper', kind: 'keeper', config: configs.keeper },
   ]
 }
+
+/** They do not care where the log begins, so they stay when this node begins anew. */
+const startHelpers = ({ config: { configs } }: NodeState): Effect[] => [
+  { type: 'startActor', address: 'historian', kind: 'historian', config: configs.historian },
+  { type: 'startActor', address: 'keeper', kind: 'keeper', config: configs.keeper },
+]
 
 const installServiceKey = ({ servicePrivateKey }: Welcome): Effect => ({
   type: 'installKey',
@@ -46,6 +50,7 @@ export function found(s: NodeState): Step<NodeState> {
     startSnapshotter(s),
     installServiceKey(founding),
     ...startService(s, founding, undefined),
+    ...startHelpers(s),
     send('replica', { type: 'forceLeader' }),
     trace('serviceFounded'),
   )
@@ -98,17 +103,37 @@ export function findSnapshot(s: NodeState, { event }: Envelope<NodeEvent>): Step
   )
 }
 
-const FETCHER = 'snapshot-fetcher'
-
-/** Begins where the snapshot ends, or with the service's first transaction. */
-export function takePart(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
-  const { snapshot } = event as SnapshotChosen
+/** It began without a snapshot, holds nothing yet, and the leader's ledger begins later: an answer was missed, so the nodes are asked again. */
+export function beginAnew(s: NodeState): Step<NodeState> {
   const { secrets } = s
   invariant(secrets !== undefined, 'a welcomed node has the secrets')
   return step(
     s,
+    ...SERVICE.map((address): Effect => ({ type: 'stopActor', address })),
+    {
+      type: 'startActor',
+      address: FETCHER,
+      kind: 'snapshot-fetcher',
+      config: s.config.configs.fetcher(secrets, s.peers),
+    },
+    trace('beginsAnew'),
+  )
+}
+
+const FETCHER = 'snapshot-fetcher'
+/** Those that are made for one beginning of the log. */
+const SERVICE = ['executor', 'replica', 'ledger-writer'] as const
+
+/** Begins where the snapshot ends, or with the service's first transaction. */
+export function takePart(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
+  const { snapshot } = event as SnapshotChosen
+  const { secrets, hasHelpers } = s
+  invariant(secrets !== undefined, 'a welcomed node has the secrets')
+  return step(
+    { ...s, hasHelpers: true },
     { type: 'stopActor', address: FETCHER },
     ...startService(s, secrets, snapshot),
+    ...(hasHelpers ? [] : startHelpers(s)),
     trace('takesPart', { from: snapshot?.log.seqno ?? 0 }),
   )
 }

@@ -7,7 +7,17 @@ import type { Invariant } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send } from '../effects.ts'
 import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
-import { askToJoin, findSnapshot, found, isWelcomeOfPeer, join, secretsChanged, takePart, welcome } from './joining.ts'
+import {
+  askToJoin,
+  beginAnew,
+  findSnapshot,
+  found,
+  isWelcomeOfPeer,
+  join,
+  secretsChanged,
+  takePart,
+  welcome,
+} from './joining.ts'
 import { nodesChanged } from './peers.ts'
 import * as retiring from './retiring.ts'
 import * as serving from './serving.ts'
@@ -19,6 +29,7 @@ type Name =
   | 'askToJoin'
   | 'welcome'
   | 'findSnapshot'
+  | 'beginAnew'
   | 'takePart'
   | 'nodesChanged'
   | 'secretsChanged'
@@ -61,6 +72,7 @@ const nodeSetup = setup({
     askToJoin,
     welcome,
     findSnapshot,
+    beginAnew,
     takePart,
     nodesChanged,
     secretsChanged,
@@ -124,6 +136,7 @@ export const nodeMachine = nodeSetup.createMachine({
     catchingUp: {
       on: {
         ...asNodeOfService,
+        beyondReach: { target: 'findingSnapshot', actions: 'beginAnew' },
         nodesChanged: [
           { guard: 'isTrusted', target: 'partOfNetwork', actions: ['nodesChanged', 'serve'] },
           { actions: 'nodesChanged' },

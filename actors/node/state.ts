@@ -84,6 +84,8 @@ export interface NodeState {
   /** This node's own, endorsed by the service; clients are served from then on. */
   readonly certificatePem: string | undefined
   readonly isRpcStarted: boolean
+  /** Historian and keeper run. */
+  readonly hasHelpers: boolean
   readonly membership: Membership
   readonly primary: NodeId | undefined
   /** Retirement queries sent: each goes to the next peer. */
@@ -102,6 +104,7 @@ export const initialState = (config: NodeConfig): NodeState => ({
   nodes: {},
   certificatePem: undefined,
   isRpcStarted: false,
+  hasHelpers: false,
   membership: 'Active',
   primary: undefined,
   queries: 0,

@@ -2,7 +2,13 @@
 // The rule to remember: an ACK speaks of the entries this message verified (idx), never of the end of the own log (bug B5).
 import type { NodeId } from '../../protocols/ids.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
-import type { AppendEntries, AppendEntriesResponse, LedgerWriterNotice } from '../../protocols/consensus/messages.ts'
+import type {
+  AppendEntries,
+  AppendEntriesResponse,
+  LedgerWriterNotice,
+  LogBeginsLater,
+  NodeNotice,
+} from '../../protocols/consensus/messages.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
@@ -33,6 +39,15 @@ const nack = (to: NodeId, view: number, idx: number): Effect =>
 export const refuseAppendEntries = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> => ({
   state: s,
   effects: [nack(senderOf(envelope), s.currentView, lastIdx(s))],
+})
+
+/** Nothing is held, so nothing was acknowledged or committed here. */
+export const mayBeginAnew = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): boolean =>
+  lastIdx(s) === 0 && (envelope.event as LogBeginsLater).view === s.currentView
+
+export const askForSnapshot = (s: ReplicaState): Step<ReplicaState> => ({
+  state: s,
+  effects: [send<NodeNotice>('node', { type: 'beyondReach' })],
 })
 
 /** An AppendEntries of the current view. */

@@ -26,6 +26,7 @@ type Name =
   | 'forceLeader'
   | 'refuseAppendEntries'
   | 'receiveAppendEntries'
+  | 'askForSnapshot'
   | 'becomeDurable'
   | 'leaderBecomesDurable'
   | 'replicate'
@@ -52,6 +53,7 @@ type GuardName =
   | 'voteCounts'
   | 'winsElection'
   | 'quorumIsLost'
+  | 'mayBeginAnew'
   | 'answerFinishesRetirement'
   | 'durabilityFinishesRetirement'
 
@@ -91,6 +93,7 @@ const replicaSetup = setup({
     voteCounts: elections.voteCounts,
     winsElection: elections.winsElection,
     quorumIsLost: replication.quorumIsLost,
+    mayBeginAnew: following.mayBeginAnew,
     answerFinishesRetirement: (s, envelope) => isFinished(receiveAnswer(s, envelope)),
     durabilityFinishesRetirement: (s, envelope) => isFinished(leaderBecomesDurable(s, envelope)),
   }),
@@ -107,6 +110,7 @@ const replicaSetup = setup({
     forceLeader: elections.forceLeader,
     refuseAppendEntries: following.refuseAppendEntries,
     receiveAppendEntries: following.receiveAppendEntries,
+    askForSnapshot: following.askForSnapshot,
     becomeDurable: following.becomeDurable,
     leaderBecomesDurable,
     replicate: replication.replicate,
@@ -165,6 +169,7 @@ export const replicaMachine = replicaSetup.createMachine({
     follower: {
       on: {
         AppendEntries: [learnFromAppendEntries, refuseOldLeader, { actions: 'receiveAppendEntries' }],
+        LogBeginsLater: { guard: 'mayBeginAnew', actions: 'askForSnapshot' },
         RequestVote: requestVote,
         ProposeRequestVote: proposeRequestVote,
         electionTimeout: standForElection,

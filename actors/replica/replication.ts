@@ -2,7 +2,12 @@
 // The rule to remember: sentIdx is optimistic and may fall; matchIdx is proven and only rises.
 import type { NodeId } from '../../protocols/ids.ts'
 import type { LogRecord } from '../../protocols/consensus/log.ts'
-import type { AppendEntries, AppendEntriesResponse, Replicate } from '../../protocols/consensus/messages.ts'
+import type {
+  AppendEntries,
+  AppendEntriesResponse,
+  LogBeginsLater,
+  Replicate,
+} from '../../protocols/consensus/messages.ts'
 import { closeBatch, countAppended, isFull, updateBatch } from '../../protocols/consensus/batch.ts'
 import { quorumInEach } from '../../protocols/consensus/quorum.ts'
 import { startOfView, viewAt } from '../../protocols/consensus/view-history.ts'
@@ -84,6 +89,7 @@ const mayRead = (s: ReplicaState, peer: Peer): boolean => !peer.reading && peer.
 function sendBatch(s: ReplicaState, to: NodeId): Step<ReplicaState> {
   const peer = s.peers[to]!
   const from = peer.sentIdx + 1
+  if (from <= (s.config.beginning?.seqno ?? 0)) return refuseEntries(s, to)
   if (from < s.log.first) {
     const read: Effect = {
       type: 'readEntries',
@@ -99,6 +105,18 @@ function sendBatch(s: ReplicaState, to: NodeId): Step<ReplicaState> {
     state: withPeer(s, to, { ...peer, sentIdx: records.at(-1)!.seqno }),
     effects: [send(`replica@${to}`, appendEntries(s, from - 1, records))],
   }
+}
+
+/**
+ * What `to` needs next is not in this ledger. Only a learner is told, which is in no quorum and so may begin anew; until it does, or another leads, it
+ * is asked with each heartbeat where it stands.
+ */
+function refuseEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
+  const { sentIdx } = s.peers[to]!
+  const asked = withPeer(s, to, { ...s.peers[to]!, probe: sentIdx })
+  const isLearner = s.learners.some(({ node }) => node === to)
+  const told: LogBeginsLater = { type: 'LogBeginsLater', view: s.currentView }
+  return { state: asked, effects: [heartbeat(s, to), ...(isLearner ? [send(`replica@${to}`, told)] : [])] }
 }
 
 /**

@@ -7,6 +7,7 @@ import { INITIAL_BATCH, type Batch } from '../../protocols/consensus/batch.ts'
 import type {
   Configuration,
   ConsensusMessage,
+  LogBeginsLater,
   ConsensusSummary,
   LedgerWriterNotice,
   Membership,
@@ -44,6 +45,7 @@ export interface ReplicaConfig {
 
 export type ReplicaEvent =
   | ConsensusMessage
+  | LogBeginsLater
   | Replicate
   | SetLearners
   | LedgerWriterNotice

@@ -18,8 +18,8 @@ import { send, trace, type Effect, type HostEvent } from '../effects.ts'
 import { judgeOnce } from '../machine.ts'
 import { OWN, type Candidate, type FetcherEvent, type FetcherState } from './state.ts'
 
-/** Rounds of asking while nobody offers anything and somebody has not answered. */
-const ROUNDS_MAX = 4
+/** Rounds of asking while nobody but this node itself answers. */
+const ROUNDS_MAX = 3
 /** Requests for one piece, before the next source is tried. */
 const REQUESTS_MAX = 3
 
@@ -63,11 +63,14 @@ export const allHeardAndFound = (s: FetcherState, envelope: Envelope<FetcherEven
 export const allHeard = (s: FetcherState, envelope: Envelope<FetcherEvent>): boolean =>
   heard(s, envelope).state.unheard.length === 0
 
+const isAlone = ({ unheard, config }: FetcherState): boolean =>
+  unheard.length >= config.peers.length && config.peers.length > 0
+
 /**
- * Found by simulation: a leader whose own ledger stands on a snapshot cannot bring up a node that begins without one, so its answer must not be
- * missed because one message was lost.
+ * Somebody has let this node in, so somebody can be heard: it is worth asking again. One answer is enough to go on: if the leader's was missed and its
+ * ledger stands on a snapshot, it says so, and the node begins anew.
  */
-export const mustAskAgain = (s: FetcherState): boolean => s.unheard.length > 0 && s.rounds < ROUNDS_MAX
+export const mustAskAgain = (s: FetcherState): boolean => isAlone(s) && s.rounds < ROUNDS_MAX
 export const hasCandidate = found
 
 /** The next piece. */

@@ -47,6 +47,12 @@ export interface ProposeRequestVote {
   readonly view: number
 }
 
+/** From a leader to a learner: its ledger stands on a snapshot, and what the receiver needs next is before that. Not a message of CCF's. */
+export interface LogBeginsLater {
+  readonly type: 'LogBeginsLater'
+  readonly view: number
+}
+
 export type ConsensusMessage =
   AppendEntries | AppendEntriesResponse | RequestVote | RequestVoteResponse | ProposeRequestVote
 
@@ -109,6 +115,8 @@ export type NodeNotice =
   | { readonly type: 'membershipChanged'; readonly membership: Membership }
   /** All other nodes that this one may have to talk to: of any configuration, learners, and removed ones that are not finished. */
   | { readonly type: 'peersChanged'; readonly peers: readonly NodeId[] }
+  /** This node holds no entry, and whoever leads cannot give it the first: only a snapshot lets it take part. */
+  | { readonly type: 'beyondReach' }
 
 /**
  * From executor to replica, on the primary: nodes that are sent the log but count in no quorum, until a configuration names them.

@@ -18,6 +18,7 @@ import type {
   AppendEntriesResponse,
   ConsensusMessage,
   ElectionType,
+  LogBeginsLater,
   ProposeRequestVote,
   RequestVote,
   RequestVoteResponse,
@@ -26,6 +27,7 @@ import { readForward, readForwarded, writeForward, writeForwarded } from './peer
 
 export type PeerMessage =
   | ConsensusMessage
+  | LogBeginsLater
   | Forward
   | Forwarded
   | JoinRequest
@@ -60,6 +62,7 @@ const KINDS: Readonly<Record<PeerMessage['type'], Kind>> = {
   RequestVote: { code: 3, to: 'replica' },
   RequestVoteResponse: { code: 4, to: 'replica' },
   ProposeRequestVote: { code: 5, to: 'replica' },
+  LogBeginsLater: { code: 6, to: 'replica' },
   forward: { code: 16, to: 'executor' },
   forwarded: { code: 17, to: 'executor' },
   joinRequest: { code: 32, to: 'node' },
@@ -119,6 +122,7 @@ function write(open: (sizeHint: number) => ByteWriter, message: PeerMessage): re
       return [writer.u8(ELECTION_TYPES.indexOf(message.electionType)).finish()]
     }
     case 'ProposeRequestVote':
+    case 'LogBeginsLater':
       return [open(0).u32le(message.view).finish()]
     case 'forward':
       return writeForward(open, message)
@@ -217,6 +221,8 @@ function read(reader: ByteReader, type: PeerMessage['type']): PeerMessage {
     }
     case 'ProposeRequestVote':
       return { type, view: reader.u32le() } satisfies ProposeRequestVote
+    case 'LogBeginsLater':
+      return { type, view: reader.u32le() } satisfies LogBeginsLater
     case 'forward':
       return readForward(reader)
     case 'forwarded':

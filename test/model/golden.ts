@@ -392,6 +392,10 @@ export const NOT_TAKEN: readonly { readonly why: string; readonly edges: readonl
     ],
   },
   {
+    why: 'no log of these models stands on a snapshot (test/unit/replica, test/sim/snapshots)',
+    edges: ['follower --LogBeginsLater [mayBeginAnew]--> follower'],
+  },
+  {
     why: 'the whole log is in memory: nothing is read back from the ledger (test/unit/replica, test/sim)',
     edges: ['leader --entriesRead--> leader'],
   },

@@ -198,6 +198,19 @@ describe('joining', () => {
     expect(configs).toEqual([{ committed: 20 }, log, { secrets: SECRETS, snapshot }, 'historian', 'keeper'])
   })
 
+  it('looks for a snapshot anew when it holds nothing and the leader cannot give it the first entry', () => {
+    const joiner = new Node().joins(bob)
+    joiner.post({ type: 'beyondReach' }, 'replica')
+    expect([joiner.phase, joiner.started]).toEqual(['findingSnapshot', ['snapshot-fetcher']])
+    expect(joiner.stopped).toEqual(['executor', 'replica', 'ledger-writer'])
+    joiner.post({ type: 'beyondReach' }, 'replica')
+    expect(joiner.effects).toEqual([])
+    joiner.post({ type: 'snapshotChosen', snapshot: undefined }, 'snapshot-fetcher')
+    expect([joiner.phase, joiner.started]).toEqual(['catchingUp', ['ledger-writer', 'replica', 'executor']])
+    const serves = new Node().joins(bob).ledgerSays(trusted(alice, bob, self), CERTIFICATE)
+    expect(serves.post({ type: 'beyondReach' }, 'replica').effects).toEqual([])
+  })
+
   it('serves clients only when the ledger has its certificate, and it is Trusted', () => {
     const joiner = new Node()
     expect(joiner.hello()).toBe('FrontendNotOpen')
