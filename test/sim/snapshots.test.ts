@@ -2,6 +2,7 @@
 // hold what the others hold, and lead; whatever crashes meanwhile does no harm.
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../protocols/codec/bytes.ts'
+import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../protocols/ids.ts'
 import { ENTRY_FLAGS } from '../../protocols/ledger/entry.ts'
 import { startVerification, verifyEntry } from '../../protocols/ledger/verify.ts'
@@ -11,7 +12,7 @@ import { openSnapshot } from '../../protocols/snapshot/beginning.ts'
 import { beginningAfter, SnapshotsInLedger } from '../../protocols/snapshot/in-ledger.ts'
 import type { VerifiedSnapshot } from '../../protocols/snapshot/verify.ts'
 import { CALM, STORMY, type SimFaults } from '../../runtime/host/sim.ts'
-import { fastCrypto as crypto } from '../../runtime/models/service/crypto.ts'
+import { fastCrypto, realCrypto } from '../../runtime/models/service/crypto.ts'
 import { SECRETS } from '../../runtime/models/service/identities.ts'
 import { SimService } from '../../runtime/models/service/service.ts'
 import { USUAL_KNOBS } from '../../runtime/sim/plan.ts'
@@ -26,7 +27,10 @@ class Scene {
   #id = 0
   #token = 0
 
-  constructor(seed: number, faults: SimFaults) {
+  readonly #crypto: Crypto
+
+  constructor(seed: number, faults: SimFaults, crypto: Crypto = fastCrypto) {
+    this.#crypto = crypto
     const knobs = { ...USUAL_KNOBS, snapshotTxCount: TX_COUNT }
     this.service = new SimService({ seed, nodes: 3, faults, crypto, apps: sampleApps, knobs, clients: 2 })
     this.service.leader()
@@ -72,7 +76,7 @@ class Scene {
   snapshotsOf(node: NodeId): VerifiedSnapshot[] {
     const { disk } = this.service.sim.node(node)
     return disk.snapshotNames.map(
-      (name) => openSnapshot(crypto, this.trusted, name, disk.snapshots.get(name)!).verified,
+      (name) => openSnapshot(this.#crypto, this.trusted, name, disk.snapshots.get(name)!).verified,
     )
   }
 
@@ -82,6 +86,7 @@ class Scene {
 
   agree(): void {
     const { service } = this
+    const crypto = this.#crypto
     const running = service.nodeIds.filter((id) => service.sim.node(id).running)
     const last = (): number[] => running.map((id) => service.executorOf(id).summary.committed.seqno)
     expect(
@@ -98,6 +103,7 @@ class Scene {
   /** As `ledger verify --snapshots` does it. */
   verifyLedger(node: NodeId): readonly string[] {
     const { records } = this.service.sim.ledgerOf(node)
+    const crypto = this.#crypto
     const snapshots = this.snapshotsOf(node)
     const at = this.beginningOf(node)
     const from = snapshots.find(({ snapshot }) => snapshot.seqno === at)
@@ -142,8 +148,11 @@ describe('snapshots of a simulated service', () => {
     expect(scene.verifyLedger(primary)).toEqual([snapshot!.fileName])
   })
 
-  it('let a node join that never gets the entries before, holds what the others hold, and leads', () => {
-    const scene = new Scene(3, CALM)
+  it.each([
+    ['real', realCrypto],
+    ['fast', fastCrypto],
+  ])('let a node join that never gets the entries before, and leads (%s cryptography)', (_, crypto) => {
+    const scene = new Scene(3, CALM, crypto)
     scene.work(60)
     const { service } = scene
     const joiner = scene.join()
@@ -173,6 +182,38 @@ describe('snapshots of a simulated service', () => {
     const scene = new Scene(4, CALM)
     const joiner = scene.join()
     expect(scene.beginningOf(joiner)).toBe(0)
+    scene.agree()
+  })
+
+  it('are looked for anew by a node that missed them, and cannot be brought up without', () => {
+    const scene = new Scene(7, CALM)
+    scene.work(60)
+    const { service } = scene
+    const standing = scene.join()
+    // Nobody else has a snapshot, and whoever stands on this one leads.
+    for (const node of service.nodeIds) if (node !== standing) service.sim.node(node).disk.snapshots.clear()
+    while (service.leader() !== standing) {
+      const leader = service.leader()
+      const { currentView: view } = service.replicaOf(leader).s
+      service.sim.post(standing, `replica@${leader}`, 'replica', { type: 'ProposeRequestVote', view } as {
+        type: string
+      })
+      service.sim.run(500)
+    }
+    const joiner = service.addNode()
+    const phase = (): string => (service.sim.stateOf(joiner, 'node') as { value: string }).value
+    for (let i = 0; i < 50 && phase() === 'pending'; i++) {
+      scene.ask('PUT', `/node/network/nodes/${joiner}`, service.registration(joiner))
+      service.sim.run(500, () => phase() !== 'pending')
+    }
+    expect(phase()).toBe('findingSnapshot')
+    service.sim.disconnect(standing, joiner)
+    service.sim.run(5000, () => phase() === 'catchingUp')
+    expect([phase(), scene.beginningOf(joiner)]).toEqual(['catchingUp', 0])
+    service.sim.heal()
+    expect(service.sim.run(5000, () => service.serving.includes(joiner))).toBe(true)
+    expect(service.leader()).toBe(standing)
+    expect(scene.beginningOf(joiner)).toBeGreaterThan(0)
     scene.agree()
   })
 

@@ -18,7 +18,7 @@ import { CURVE, SECRETS, type Identities } from './identities.ts'
 
 export interface NodeOptions {
   readonly nodeId: NodeId
-  /** PKCS#8; the simulated cryptography takes the node's EC key. */
+  /** PKCS#8: `encryptionKeyOf` in identities.ts. */
   readonly encryptionKey: Uint8Array
   /** Nodes it knows when it starts. */
   readonly peers: readonly NodeId[]

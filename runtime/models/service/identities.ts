@@ -9,7 +9,8 @@ import { issueCertificate, validityFrom } from '../../../protocols/crypto/issue.
 import { ecKeyPairFromSeed, type EcKeyPair } from '../../../protocols/crypto/noble.ts'
 import type { LedgerSecret } from '../../../protocols/secrets/ledger-secrets.ts'
 import { setUpService, type ServiceSetup } from '../../service-setup.ts'
-import { realCrypto } from './crypto.ts'
+import { fastCrypto, realCrypto } from './crypto.ts'
+import { rsaKeyOf, type RsaKeyPair } from './rsa-keys.ts'
 
 export const CURVE = 'P-256'
 const VALID_FROM = Date.UTC(2026, 0, 1) / 1000
@@ -21,6 +22,10 @@ export const SECRETS: readonly LedgerSecret[] = [{ version: 1, secret: LEDGER_SE
 
 /** The key of the node that was created as number `i`. */
 export const nodeKeyOf = (i: number): EcKeyPair => keyOf(`node ${i}`)
+
+/** To which ledger secrets are encrypted for that node. RSA, except where `fastCrypto` lets the node's own key stand for it. */
+export const encryptionKeyOf = (crypto: Crypto, i: number): RsaKeyPair =>
+  crypto === fastCrypto ? nodeKeyOf(i) : rsaKeyOf(`node ${i}`)
 
 /** Everything a service of so many nodes is made from. */
 export interface Identities {
@@ -88,7 +93,7 @@ function makeIdentities(crypto: Crypto, nodes: number, apps: readonly App[]): Id
     serviceKey,
     nodes: nodeKeys.map(({ spki }, i) => ({
       spki,
-      encryptionPublicKeyPem: formatPem('PUBLIC KEY', spki),
+      encryptionPublicKeyPem: formatPem('PUBLIC KEY', encryptionKeyOf(crypto, i).spki),
       address: `sim:${i}`,
     })),
     members: members.map((certificatePem, i) =>

@@ -27,7 +27,7 @@ import type { ReplicaSight, Replacements, Service, ServiceMaker, Submission } fr
 import type { ServiceSetup } from '../../service-setup.ts'
 import { executorConfig, nodeConfig, replicaConfig, type NodeOptions } from './configs.ts'
 import { fastCrypto, realCrypto } from './crypto.ts'
-import { identitiesOf, LEDGER_SECRET, nodeKeyOf, type Identities } from './identities.ts'
+import { encryptionKeyOf, identitiesOf, LEDGER_SECRET, nodeKeyOf, type Identities } from './identities.ts'
 import { registerApp } from './register-app.ts'
 
 /** Takes messages and does nothing: a client, whose messages are seen by whoever observes, or an actor that is left out. */
@@ -111,7 +111,7 @@ export class SimService implements Service {
     const others = peers.filter((peer) => peer !== nodeId)
     const { crypto } = this
     const identities = this.#identities
-    const encryptionKey = nodeKeyOf(this.nodeIds.length).pkcs8
+    const encryptionKey = encryptionKeyOf(crypto, this.nodeIds.length).pkcs8
     this.#nodes.set(nodeId, {
       nodeId,
       encryptionKey,
@@ -146,9 +146,11 @@ export class SimService implements Service {
   }
 
   registration(nodeId: NodeId): Uint8Array {
-    const publicKey = formatPem('PUBLIC KEY', nodeKeyOf(this.nodeIds.indexOf(nodeId)).spki)
+    const i = this.nodeIds.indexOf(nodeId)
+    const publicKey = formatPem('PUBLIC KEY', nodeKeyOf(i).spki)
+    const encryptionKey = formatPem('PUBLIC KEY', encryptionKeyOf(this.crypto, i).spki)
     const address = this.sim.node(nodeId).name
-    return utf8(JSON.stringify({ public_key: publicKey, encryption_pub_key: publicKey, address }))
+    return utf8(JSON.stringify({ public_key: publicKey, encryption_pub_key: encryptionKey, address }))
   }
 
   #follow(nodeId: NodeId, stage: LifecycleStage): void {

@@ -13,7 +13,7 @@ import { describe, expect, it } from 'vitest'
 import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { ecKeyPairFromSeed, nobleCrypto } from '../../../protocols/crypto/noble.ts'
 import { oaepBytesMax } from '../../../protocols/crypto/rsa-oaep.ts'
-import { rsaKeyOf } from '../../support/rsa-keys.ts'
+import { rsaKeyOf } from '../../../runtime/models/service/rsa-keys.ts'
 
 const BOTH = [nobleCrypto, nativeCrypto]
 const fresh = (bits: number) => {

@@ -16,7 +16,7 @@ import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { ecKeyPairFromSeed, nobleCrypto } from '../../../protocols/crypto/noble.ts'
 import { seqno, view, type NodeId } from '../../../protocols/ids.ts'
 import type { Executed } from '../../../protocols/requests.ts'
-import { rsaKeyOf } from '../../support/rsa-keys.ts'
+import { rsaKeyOf } from '../../../runtime/models/service/rsa-keys.ts'
 import { setUpService } from '../../../runtime/service-setup.ts'
 
 /** RFC 6979 signatures by noble, everything else native. */

@@ -1,8 +1,8 @@
-// RSA keys of tests, made from names so that every run has the same: 1024 bits, quick to make and of no use to anybody.
+// RSA keys of simulations and tests, made from names so that every run has the same: 1024 bits, quick to make and of no use to anybody.
 // Not random and not safe. The rule to remember: no private key is in the repository, and none needs to be.
 import { createHash } from 'node:crypto'
-import { fromHex } from '../../protocols/codec/bytes.ts'
-import { derBits, der, derOctets, derOid, derSequence, derUnsigned, TAG } from '../../protocols/codec/der.ts'
+import { fromHex } from '../../../protocols/codec/bytes.ts'
+import { derBits, der, derOctets, derOid, derSequence, derUnsigned, TAG } from '../../../protocols/codec/der.ts'
 
 export interface RsaKeyPair {
   readonly pkcs8: Uint8Array
