@@ -6,7 +6,7 @@ import { decodeNodeSecrets, encodeNodeSecrets, type NodeSecret } from '../../../
 import { decodeRecoveryShares, encodeRecoveryShares } from '../../../protocols/secrets/recovery-shares.ts'
 import { decodeShare, encodeShare, splitSecret, splitSeedBytes } from '../../../protocols/secrets/shamir.ts'
 import { SEALED_SECRET_BYTES } from '../../../protocols/secrets/wrapping.ts'
-import { rsaKeyOf } from '../../support/rsa-keys.ts'
+import { rsaKeyOf } from '../../../runtime/models/service/rsa-keys.ts'
 import { type Decoder, ofBytes } from './decoder.ts'
 
 const key = rsaKeyOf('fuzz')
