@@ -162,6 +162,8 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
       snapshotter: { crypto, pauseMs: SLICE_PAUSE_MS, receiptRetryMs: RECEIPT_RETRY_MS } satisfies SnapshotterConfig,
       fetcher: ({ secrets }, peers): FetcherConfig => ({
         crypto,
+        nodeId: setup.nodeId,
+        encryptionKey: setup.encryptionKey,
         serviceCertificatePem: setup.serviceCertificatePem,
         secrets,
         peers,

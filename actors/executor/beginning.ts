@@ -3,6 +3,7 @@
 import { seqno as asSeqno, view as asView } from '../../protocols/ids.ts'
 import { flush } from '../../protocols/merkle/tree.ts'
 import { openSnapshot } from '../../protocols/snapshot/beginning.ts'
+import { activateSecrets } from '../../protocols/secrets/ledger-secrets.ts'
 import type { SnapshotFile } from '../../protocols/snapshot/messages.ts'
 import { AppendList } from '../../store/kv/append-list.ts'
 import { stateOf } from '../../store/kv/state-rows.ts'
@@ -14,7 +15,7 @@ import type { ExecutorState, Pending } from './state.ts'
 /** @throws CorruptDataError if the snapshot is not what it was */
 export function beginAt(s: ExecutorState, { fileName, bytes }: SnapshotFile): Step<ExecutorState> {
   const { crypto } = s.config
-  const { maps, verified, log } = openSnapshot(crypto, s.config, fileName, bytes)
+  const { maps, verified, log, secrets } = openSnapshot(crypto, s.config, fileName, bytes)
   const kv = stateOf(maps)
   const tree = flush(verified.tree, log.seqno)
   const state: ExecutorState = {
@@ -22,6 +23,7 @@ export function beginAt(s: ExecutorState, { fileName, bytes }: SnapshotFile): St
     // It may be large, and everything in it is elsewhere now.
     config: { ...s.config, snapshot: undefined },
     kv,
+    secrets: { all: activateSecrets(crypto, secrets), withoutFrom: undefined },
     tree,
     committed: { kv, tree },
     pending: AppendList.startingAt<Pending>(log.seqno + 1),

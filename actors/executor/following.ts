@@ -212,12 +212,13 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
     viewHistory: summary.viewHistory,
     secrets: s.secrets.all,
   }
-  const known = tellOfNodes(told.state)
-  const secrets = tellOfSecrets(known.state)
-  const effects = [...told.effects, ...known.effects, ...secrets.effects, send('historian', history)]
-  if (!isPrimary(s)) return { state: secrets.state, effects }
+  // Secrets before nodes: whoever is let in because of this commit must not be given fewer than it holds.
+  const secrets = tellOfSecrets(told.state)
+  const known = tellOfNodes(secrets.state)
+  const effects = [...told.effects, ...secrets.effects, ...known.effects, send('historian', history)]
+  if (!isPrimary(s)) return { state: known.state, effects }
   effects.push(broadcast(s, summary, last.record))
-  const opened = openService(secrets.state)
+  const opened = openService(known.state)
   return { state: opened.state, effects: [...effects, ...opened.effects] }
 }
 

@@ -1,6 +1,7 @@
 // Which ledger secrets an executor knows: it learns them from the entries that carry them, on the primary and on backups in the same way,
 // and forgets them when those entries are cut (CCF facts §6.2).
 // The rule to remember: a secret is known as soon as its entry is in the log, committed or not, because the next entry is sealed with it.
+import { DecodeError } from '../../protocols/codec/bytes.ts'
 import { CorruptDataError, invariant } from '../../protocols/errors.ts'
 import { INTERNAL_TABLES, singleValue } from '../../protocols/ledger/tables.ts'
 import type { MapWrites } from '../../protocols/ledger/write-set.ts'
@@ -11,18 +12,12 @@ import {
   type LedgerSecret,
   type LedgerSecrets,
 } from '../../protocols/secrets/ledger-secrets.ts'
-import { decodeNodeSecrets } from '../../protocols/secrets/node-secrets.ts'
+import { openNodeSecrets, type OwnSecrets } from '../../protocols/secrets/own-secrets.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
-import type { NodeId } from '../../protocols/ids.ts'
 
-/** What a node brings along. SECRET. */
-export interface OwnSecrets {
+/** What a node brings along, and what it reads it with. SECRET. */
+export interface SecretsConfig extends OwnSecrets {
   readonly crypto: Crypto
-  readonly nodeId: NodeId
-  /** RSA, PKCS#8: ledger secrets are encrypted to it. */
-  readonly encryptionKey: Uint8Array
-  /** Of the committed ledger, from whoever let this node in. */
-  readonly secrets: readonly LedgerSecret[]
 }
 
 export interface KnownSecrets {
@@ -32,34 +27,40 @@ export interface KnownSecrets {
   readonly withoutFrom: number | undefined
 }
 
-export const knownFromStart = ({ crypto, secrets }: OwnSecrets): KnownSecrets => ({
+export const knownFromStart = ({ crypto, secrets }: SecretsConfig): KnownSecrets => ({
   all: activateSecrets(crypto, secrets),
   withoutFrom: undefined,
 })
 
 /** `map`: what entry `seqno` writes to `encrypted_ledger_secrets`. Throws CorruptDataError when this node's item does not decrypt. */
-export function learn(own: OwnSecrets, known: KnownSecrets, seqno: number, map: MapWrites | undefined): KnownSecrets {
+export function learn(
+  own: SecretsConfig,
+  known: KnownSecrets,
+  seqno: number,
+  map: MapWrites | undefined,
+): KnownSecrets {
   const value = singleValue(map)
   if (value === undefined) return known
-  const items = decodeNodeSecrets(value, own.nodeId)
   const begins = seqno + 1
-  if (items.length === 0) {
+  const { isOurs, fresh } = opened(own, known, seqno, value)
+  if (!isOurs) {
     const isKnown = known.all.some(({ version }) => version === begins)
     return isKnown ? known : { ...known, withoutFrom: Math.min(known.withoutFrom ?? begins, begins) }
   }
-  const fresh = items
-    .map(({ version = begins, ...item }) => ({ version, ...item }))
-    .filter(({ version }) => known.all.every((secret) => secret.version !== version))
-    .map(({ version, encryptedSecret, previousSecretStoredVersion = seqno }): LedgerSecret => {
-      const secret = own.crypto.rsaOaepDecrypt(own.encryptionKey, encryptedSecret)
-      if (secret?.length === 32) return { version, secret, previousSecretStoredVersion }
-      throw new CorruptDataError(`entry ${seqno}`, 0, 'the ledger secret in it is not encrypted to this node’s key')
-    })
   return fresh.length === 0 ? known : { ...known, all: activateSecrets(own.crypto, [...known.all, ...fresh]) }
 }
 
+function opened(own: SecretsConfig, known: KnownSecrets, seqno: number, value: Uint8Array) {
+  try {
+    return openNodeSecrets(own.crypto, own, known.all, seqno, value)
+  } catch (error) {
+    if (error instanceof DecodeError) throw new CorruptDataError(`entry ${seqno}`, error.offset, error.message)
+    throw error
+  }
+}
+
 /** The log ends at `seqno`: what was learnt from entries after it never was. */
-export function forgetAfter(own: OwnSecrets, known: KnownSecrets, seqno: number): KnownSecrets {
+export function forgetAfter(own: SecretsConfig, known: KnownSecrets, seqno: number): KnownSecrets {
   const begins = seqno + 1
   const { all, withoutFrom } = known
   const stays = ({ version }: LedgerSecret): boolean =>

@@ -17,9 +17,9 @@ import { emptyKv, type KvState } from '../../store/kv/kv-state.ts'
 import type { Address } from '../actor.ts'
 import type { HostEvent } from '../effects.ts'
 import type { NodeChange } from './node-changes.ts'
-import { knownFromStart, type KnownSecrets, type OwnSecrets } from './secrets.ts'
+import { knownFromStart, type KnownSecrets, type SecretsConfig } from './secrets.ts'
 
-export interface ExecutorConfig extends OwnSecrets {
+export interface ExecutorConfig extends SecretsConfig {
   readonly service: string
   readonly softwareVersion: string
   readonly serviceCertificatePem: string

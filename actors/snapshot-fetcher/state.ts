@@ -1,17 +1,13 @@
 // What a fetcher knows: who was asked, what was offered, and the pieces of the snapshot that is being fetched.
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
-import type { LedgerSecret } from '../../protocols/secrets/ledger-secrets.ts'
 import type { NodeId } from '../../protocols/ids.ts'
+import type { JoinTrust } from '../../protocols/snapshot/beginning.ts'
 import type { ChosenSnapshot, SnapshotPiece, SnapshotsOffered } from '../../protocols/snapshot/messages.ts'
 import type { Address } from '../actor.ts'
 import type { HostEvent } from '../effects.ts'
 
-export interface FetcherConfig {
+export interface FetcherConfig extends JoinTrust {
   readonly crypto: Crypto
-  /** Of the service that is joined. */
-  readonly serviceCertificatePem: string
-  /** SECRET. */
-  readonly secrets: readonly LedgerSecret[]
   /** Nodes that may have snapshots, besides this one. */
   readonly peers: readonly NodeId[]
   /** Answers are waited for so long; then whoever has not answered is left out. */

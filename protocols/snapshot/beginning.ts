@@ -1,5 +1,5 @@
 // What a node that joins believes of a snapshot, and what it then begins with. Beyond verify.ts: that the snapshot is of the service it joins
-// (CCF leaves that out: facts §20.9), and that its sealed part opens under that service's ledger secret.
+// (CCF leaves that out: facts §20.9), and that its sealed part opens under that service's ledger secret, which may be newer than those it was given.
 // The rule to remember: nothing of a snapshot is used before all of it holds.
 import { DecodeError, equalBytes, fromUtf8 } from '../codec/bytes.ts'
 import { parseCertificate } from '../crypto/certificate.ts'
@@ -7,17 +7,16 @@ import type { Crypto } from '../crypto/crypto.ts'
 import { CorruptDataError } from '../errors.ts'
 import { decodeNodeRow } from '../governance/node-row.ts'
 import type { NodeId } from '../ids.ts'
-import { GOV_TABLES } from '../ledger/tables.ts'
+import { GOV_TABLES, INTERNAL_TABLES, SINGLE_KEY } from '../ledger/tables.ts'
 import { secretAt, type LedgerSecret } from '../secrets/ledger-secrets.ts'
+import { secretsAtSnapshot, type OwnSecrets, type Stored } from '../secrets/own-secrets.ts'
 import { decodePrivateMaps, type Snapshot, type SnapshotMap } from './format.ts'
 import type { LogBeginning } from './messages.ts'
 import { verifySnapshot, type VerifiedSnapshot } from './verify.ts'
 
-export interface JoinTrust {
+export interface JoinTrust extends OwnSecrets {
   /** Of the service that is joined. */
   readonly serviceCertificatePem: string
-  /** SECRET. */
-  readonly secrets: readonly LedgerSecret[]
 }
 
 export interface OpenedSnapshot {
@@ -25,6 +24,8 @@ export interface OpenedSnapshot {
   /** Public and private. */
   readonly maps: readonly SnapshotMap[]
   readonly log: LogBeginning
+  /** All that the joiner was given, and the one that it finds in the snapshot. SECRET. */
+  readonly secrets: readonly LedgerSecret[]
 }
 
 /** @throws CorruptDataError that names the file and says why it is not to be used */
@@ -36,15 +37,26 @@ export function openSnapshot(crypto: Crypto, trust: JoinTrust, fileName: string,
   }
   try {
     const { snapshot } = verified
-    const maps = [...snapshot.publicMaps, ...privateMaps(crypto, trust, snapshot)]
-    return { verified, maps, log: beginningOf(snapshot) }
+    const secrets = secretsAtSnapshot(crypto, trust, {
+      encryptedLedgerSecrets: storedIn(snapshot, INTERNAL_TABLES.encryptedLedgerSecrets),
+      historicalEncryptedLedgerSecret: storedIn(snapshot, INTERNAL_TABLES.historicalEncryptedLedgerSecret),
+    })
+    const maps = [...snapshot.publicMaps, ...privateMaps(crypto, secrets, snapshot)]
+    return { verified, maps, log: beginningOf(snapshot), secrets }
   } catch (error) {
     if (error instanceof DecodeError) throw new CorruptDataError(fileName, error.offset, error.message)
     throw error
   }
 }
 
-function privateMaps(crypto: Crypto, { secrets }: JoinTrust, { header, seqno }: Snapshot): readonly SnapshotMap[] {
+const storedIn = ({ publicMaps }: Snapshot, table: string): Stored | undefined =>
+  publicMaps.find(({ name }) => name === table)?.rows.find(({ key }) => equalBytes(key, SINGLE_KEY))
+
+function privateMaps(
+  crypto: Crypto,
+  secrets: readonly LedgerSecret[],
+  { header, seqno }: Snapshot,
+): readonly SnapshotMap[] {
   const active = secretAt(secrets, seqno)
   if (active === undefined) throw new DecodeError('no ledger secret is known for its seqno', 0)
   const plaintext = crypto.aesGcmOpen(active.secret, header.iv, header.publicDomain, header.ciphertext, header.tag)

@@ -65,7 +65,8 @@ export class LedgerWriter {
   service: Identity
   node: Identity
   view = 2
-  readonly secret = new Uint8Array(32).fill(5)
+  /** In force at the next seqno. */
+  secret: Uint8Array = new Uint8Array(32).fill(5)
   readonly entries: Uint8Array[] = []
   tree: MerkleTree = emptyTree
   #begin = { view: view(2), seqno: seqno(1) }
@@ -110,6 +111,13 @@ export class LedgerWriter {
 
   writePrivate(count: number): this {
     for (let i = 0; i < count; i++) this.add([write('records', `key ${this.nextSeqno}`, utf8(`value ${i}`))])
+    return this
+  }
+
+  /** `writes` name the new secret; it seals from the next entry on. */
+  rekey(writes: WriteSet, secret: Uint8Array): this {
+    this.add(writes)
+    this.secret = secret
     return this
   }
 

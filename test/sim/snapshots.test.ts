@@ -36,9 +36,9 @@ class Scene {
     this.service.leader()
   }
 
-  get trusted() {
+  trustOf(nodeId: NodeId) {
     const { serviceCertificatePem } = this.service
-    return { serviceCertificatePem, secrets: SECRETS }
+    return { nodeId, encryptionKey: this.service.encryptionKeyOf(nodeId), serviceCertificatePem, secrets: SECRETS }
   }
 
   /** Writes, and every third time a removal: maps that lose keys are part of a snapshot too. */
@@ -76,7 +76,7 @@ class Scene {
   snapshotsOf(node: NodeId): VerifiedSnapshot[] {
     const { disk } = this.service.sim.node(node)
     return disk.snapshotNames.map(
-      (name) => openSnapshot(this.#crypto, this.trusted, name, disk.snapshots.get(name)!).verified,
+      (name) => openSnapshot(this.#crypto, this.trustOf(node), name, disk.snapshots.get(name)!).verified,
     )
   }
 

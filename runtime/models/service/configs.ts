@@ -105,6 +105,8 @@ export function nodeConfig(options: NodeOptions): NodeConfig {
       snapshotter: { crypto: options.crypto, pauseMs: 1, receiptRetryMs: 10 } satisfies SnapshotterConfig,
       fetcher: ({ secrets }, others): FetcherConfig => ({
         crypto: options.crypto,
+        nodeId,
+        encryptionKey: options.encryptionKey,
         serviceCertificatePem: identities.setup.serviceCertificatePem,
         secrets,
         peers: others,
