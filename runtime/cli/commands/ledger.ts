@@ -13,6 +13,7 @@ import type { LedgerReport, SnapshotReport } from '../../verify-ledger.ts'
 import { registerDiff } from './ledger-diff.ts'
 import { registerMap } from './ledger-map.ts'
 import { registerRead } from './ledger-read.ts'
+import { registerSecrets } from './ledger-secrets.ts'
 import { thisProgram } from './up.ts'
 
 const EXIT_PROBLEM = 1
@@ -42,6 +43,7 @@ export function register(program: Command): void {
   registerRead(ledger, ledgerDirectory)
   registerMap(ledger, ledgerDirectory)
   registerDiff(ledger, ledgerDirectory)
+  registerSecrets(ledger, ledgerDirectory)
 }
 
 /** @throws UsageError */
