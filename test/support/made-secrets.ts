@@ -11,7 +11,7 @@ import type { IssueSecrets, Recipient } from '../../protocols/secrets/issuing.ts
 import { LEDGER_SECRET_BYTES, type LedgerSecret } from '../../protocols/secrets/ledger-secrets.ts'
 import { LedgerWriter } from '../../runtime/bench/made-ledger.ts'
 import { Prng } from '../../runtime/prng.ts'
-import { rsaKeyOf } from './rsa-keys.ts'
+import { rsaKeyOf } from '../../runtime/models/service/rsa-keys.ts'
 
 const recipient = <Id extends string>(id: Id): Recipient<Id> => ({
   id,

@@ -13,7 +13,7 @@ import { decodeHistoricalSecret, encodeHistoricalSecret } from '../../../protoco
 import { decodeRecoveryShares, openShare } from '../../../protocols/secrets/recovery-shares.ts'
 import { encodeShare } from '../../../protocols/secrets/shamir.ts'
 import { RekeyedLedger } from '../../support/made-secrets.ts'
-import { rsaKeyOf } from '../../support/rsa-keys.ts'
+import { rsaKeyOf } from '../../../runtime/models/service/rsa-keys.ts'
 import { concordat, ROOT, temporaryFolder } from './harness.ts'
 
 const TABLE = INTERNAL_TABLES.historicalEncryptedLedgerSecret

@@ -15,7 +15,7 @@ import { encodeSnapshot } from '../../../protocols/snapshot/encode.ts'
 import { PublicState } from '../../../protocols/snapshot/public-state.ts'
 import { executor } from '../../../actors/executor/executor.ts'
 import { RekeyedLedger } from '../../support/made-secrets.ts'
-import { rsaKeyOf } from '../../support/rsa-keys.ts'
+import { rsaKeyOf } from '../../../runtime/models/service/rsa-keys.ts'
 import { Executor, setup } from '../executor/world.ts'
 
 const JOINER = 'joiner' as NodeId
