@@ -15,11 +15,12 @@ import * as receipt from './commands/receipt.ts'
 import * as replay from './commands/replay.ts'
 import * as scenario from './commands/scenario.ts'
 import * as sim from './commands/sim.ts'
+import * as snapshot from './commands/snapshot.ts'
 import * as up from './commands/up.ts'
 import { SOFTWARE_VERSION } from '../version.ts'
 import { Problem } from '../terminal/problem.ts'
 
-const COMMANDS = [up, node, demo, call, keygen, ledger, receipt, check, replay, scenario, sim, bench]
+const COMMANDS = [up, node, demo, call, keygen, ledger, snapshot, receipt, check, replay, scenario, sim, bench]
 
 export const EXIT_PROBLEM = 1
 export const EXIT_USAGE = 2

@@ -13,7 +13,7 @@ import { listNodes, removeNode, type NodeListing } from '../../operator.ts'
 import { readServiceFile, SERVICE_FILE, type ServiceFile } from '../service-file.ts'
 import { note, printJson, printLine } from '../../terminal/output.ts'
 import { Problem } from '../../terminal/problem.ts'
-import { integer, thisProgram } from './up.ts'
+import { integer, SNAPSHOT_TX_COUNT_OPTION, snapshotTxCount, thisProgram } from './up.ts'
 
 interface ServiceOptions {
   readonly data: string
@@ -30,6 +30,7 @@ interface AddOptions extends OperatorOptions {
   readonly nodeData?: string
   readonly address?: string
   readonly flush: 'commit' | 'interval' | 'never'
+  readonly snapshotTxCount?: number
 }
 
 const SHORT_ID_CHARS = 12
@@ -57,6 +58,7 @@ export function register(program: Command): void {
     )
     .option('--address <text>', 'where operators find the node')
     .option('--flush <policy>', 'commit: fsync before commit; interval; never', 'commit')
+    .option(...SNAPSHOT_TX_COUNT_OPTION, snapshotTxCount)
     .action(add)
   byOperator(node.command('remove').description('remove a node; ends once the node may be, and is being, shut down'))
     .argument('<id>', 'its id, or the first characters of it')
@@ -125,6 +127,7 @@ async function add(options: AddOptions): Promise<void> {
       onNotice: note,
       onPending: (nodeId, txId) =>
         note(`node ${short(nodeId)} is Pending (transaction ${textOf(txId) ?? 'unknown'}); it catches up`),
+      ...(options.snapshotTxCount === undefined ? {} : { snapshotTxCount: options.snapshotTxCount }),
       ...(options.token === undefined ? {} : { token: options.token }),
     }),
   )

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { join, relative } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
+import { SNAPSHOT_TX_COUNT, SNAPSHOT_TX_COUNT_MIN } from '../../../protocols/limits.ts'
 import { LocalService, type LocalServiceOptions } from '../../local-service.ts'
 import { runNodeProcess } from '../../node-process.ts'
 import { connectNats } from '../../bus/nats.ts'
@@ -16,6 +17,7 @@ export interface UpOptions {
   readonly webSocketPort?: number
   readonly curve: 'P-256' | 'P-384'
   readonly flush: 'commit' | 'interval' | 'never'
+  readonly snapshotTxCount?: number
   readonly fresh?: boolean
   readonly journal?: boolean
 }
@@ -24,6 +26,20 @@ export function integer(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is expected')
   return Number(text)
 }
+
+/** Transactions between two snapshots. */
+export function snapshotTxCount(text: string): number {
+  const count = integer(text)
+  if (!Number.isSafeInteger(count) || count < SNAPSHOT_TX_COUNT_MIN) {
+    throw new InvalidArgumentError(`at least ${SNAPSHOT_TX_COUNT_MIN} transactions lie between two snapshots`)
+  }
+  return count
+}
+
+export const SNAPSHOT_TX_COUNT_OPTION = [
+  '--snapshot-tx-count <n>',
+  `transactions between two snapshots (default: ${SNAPSHOT_TX_COUNT}; at least ${SNAPSHOT_TX_COUNT_MIN})`,
+] as const
 
 /** The bundled program, which is also every node's program. */
 export const thisProgram = (): string => process.argv[1] ?? fileURLToPath(import.meta.url)
@@ -39,6 +55,7 @@ export const serviceOptions = (options: UpOptions): LocalServiceOptions => ({
   journal: options.journal ?? false,
   fresh: options.fresh ?? false,
   ...(options.nats === undefined ? {} : { nats: options.nats }),
+  ...(options.snapshotTxCount === undefined ? {} : { snapshotTxCount: options.snapshotTxCount }),
   ...(options.token === undefined ? {} : { token: options.token }),
   ...(options.webSocketPort === undefined ? {} : { webSocketPort: options.webSocketPort }),
   onNotice: (notice) => console.error(notice),
@@ -102,6 +119,7 @@ export function register(program: Command): void {
     .option('--web-socket-port <port>', 'also accept browsers on this port', integer)
     .option('--curve <curve>', 'curve of node and service keys: P-384 (as CCF) or P-256', 'P-384')
     .option('--flush <policy>', 'commit: fsync before commit; interval; never', 'commit')
+    .option(...SNAPSHOT_TX_COUNT_OPTION, snapshotTxCount)
     .option('--fresh', 'move an earlier service in the same directory aside')
     .option('--journal', 'record every step of every node for replay (holds secrets)')
     .action((options: UpOptions) => up(options))

@@ -35,6 +35,9 @@ describe('usage', () => {
     ['a name that leaves the directory', ['keygen', '--name', '../a']],
     ['a body that is not JSON', ['call', 'POST', '/log/private', '--body', '{id:1}']],
     ['a certificate without its key', ['call', 'GET', '/app/commit', '--cert', 'a.pem', '--data', '/nowhere']],
+    ['too few transactions between snapshots', ['up', '--snapshot-tx-count', '9', '--data', '/nowhere']],
+    ['snapshots of a node to be, too many', ['node', 'add', '--snapshot-tx-count', '9', '--data', '/nowhere']],
+    ['snapshots that are nowhere', ['snapshot', 'list', '/nowhere/at/all']],
     ['no service to call', ['call', 'GET', '/app/commit', '--data', '/nowhere']],
   ])('of %s is exit code 2, said on stderr with a hint', async (_, args) => {
     const { code, stdout, stderr } = await concordat(...args)
@@ -63,6 +66,7 @@ describe('usage', () => {
       'call',
       'keygen',
       'ledger',
+      'snapshot',
       'receipt',
       'scenario',
       'sim',
@@ -74,6 +78,35 @@ describe('usage', () => {
       expect(code).toBe(0)
       expect(stdout).toContain(`Usage: concordat ${command}`)
     }
+  })
+})
+
+describe('snapshot list', () => {
+  const expired = join(ROOT, 'test/golden/ccf-ledgers/expired_service')
+  const file = 'snapshot_61_62.committed'
+
+  it("judges CCF's snapshots by their files: verified, of another service, changed, incomplete", async () => {
+    const good = await concordat('snapshot', 'list', expired, '--service-cert', otherCert, '--json')
+    const { size } = statSync(join(expired, file))
+    expect([good.code, json(good.stdout)]).toMatchObject([
+      0,
+      { trusted: true, snapshots: [{ file, seqno: 61, bytes: size, standing: 'verified' }] },
+    ])
+    const foreign = await concordat('snapshot', 'list', expired, '--service-cert', serviceCert)
+    expect([foreign.code, foreign.stdout]).toEqual([1, expect.stringMatching(/refused: is of another service/)])
+    const data = temporaryFolder()
+    const bytes = readFileSync(join(expired, file))
+    bytes[bytes.length >> 1]! ^= 1
+    writeFileSync(join(data, file), bytes)
+    writeFileSync(join(data, 'snapshot_70_71'), 'half')
+    const bad = await concordat('snapshot', 'list', data)
+    expect(bad.code).toBe(1)
+    expect(bad.stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(new RegExp(`^${file}  seqno 61  evidence 62 .* refused: `)),
+      expect.stringMatching(/^snapshot_70_71 {2}seqno 70 .* 4 bytes {2}incomplete/),
+    ])
+    const none = await concordat('snapshot', 'list', temporaryFolder())
+    expect([none.code, none.stdout]).toEqual([0, 'no snapshots\n'])
   })
 })
 
