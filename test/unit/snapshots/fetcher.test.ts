@@ -11,7 +11,7 @@ import type { StoredSnapshot } from '../../../protocols/snapshot/format.ts'
 import type { FetchPiece, SnapshotChosen } from '../../../protocols/snapshot/messages.ts'
 import { CALM } from '../../../runtime/host/sim.ts'
 import { fastCrypto as crypto } from '../../../runtime/models/service/crypto.ts'
-import { SECRETS } from '../../../runtime/models/service/identities.ts'
+import { encryptionKeyOf, SECRETS } from '../../../runtime/models/service/identities.ts'
 import { SimService } from '../../../runtime/models/service/service.ts'
 import { sampleApps } from '../../../runtime/samples/index.ts'
 
@@ -48,7 +48,15 @@ class Fetcher {
 
   constructor(serviceCertificatePem = service.serviceCertificatePem, peers: readonly NodeId[] = [alice, bob]) {
     const timing = { searchMs: 100, pieceMs: 50 }
-    const start = snapshotFetcher.start({ crypto, serviceCertificatePem, secrets: SECRETS, peers, ...timing })
+    const joiner = { nodeId: 'joiner' as NodeId, encryptionKey: encryptionKeyOf(crypto, 1).pkcs8 }
+    const start = snapshotFetcher.start({
+      crypto,
+      serviceCertificatePem,
+      secrets: SECRETS,
+      peers,
+      ...joiner,
+      ...timing,
+    })
     this.#state = start.state
     this.effects = start.effects
   }
