@@ -4,7 +4,7 @@
 // exemplars §4.3), and reads see nothing earlier. Actors never read this.
 import { invariant } from '../protocols/errors.ts'
 import { utf8 } from '../protocols/codec/bytes.ts'
-import type { StorageError } from './ledger/files.ts';
+import type { StorageError } from './ledger/files.ts'
 import { type FileSystem } from './ledger/files.ts'
 import { type EntryVisitor, walkLedger } from './ledger/inspect.ts'
 import { type ByteDatabase, commitFailure, durable, openBytes, removeIndex } from './lmdb-commit.ts'

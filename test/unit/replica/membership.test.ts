@@ -1,5 +1,6 @@
 // Goal: reconfiguration, every phase of retirement, successor nomination and learners, message by message (consensus.md §11).
 import { describe, expect, it } from 'vitest'
+import type { AppendEntries } from '../../../protocols/consensus/messages.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import { World } from './world.ts'
 
@@ -199,6 +200,24 @@ describe('retirement', () => {
 describe('learners', () => {
   const learners = (w: World, nodes: readonly string[]) =>
     w.event('0', { type: 'setLearners', nodes: nodes as NodeId[] }, 'executor')
+
+  it('begin anew when the leader says that its log begins later, if they hold nothing and it leads their view', () => {
+    const w = new World(['0', '1', '2'])
+    w.begin('0', ['0', '1'])
+    w.network = []
+    learners(w, ['2'])
+    w.event('0', { type: 'heartbeatTimeout' })
+    const [heartbeat] = w.network.filter(({ to }) => to === '2')
+    const greeting = heartbeat!.message as AppendEntries
+    w.event('2', { ...greeting, prevIdx: 0, prevView: 0, idx: 0, viewOfIdx: 0, records: [] }, 'replica@0')
+    expect([w.value('2'), w.log('2')]).toEqual(['follower', ''])
+    w.event('2', { type: 'LogBeginsLater', view: 1 }, 'replica@0')
+    expect(told(w, '2', 'beyondReach')).toEqual([])
+    w.event('2', { type: 'LogBeginsLater', view: 2 }, 'replica@0')
+    expect(told(w, '2', 'beyondReach')).toHaveLength(1)
+    w.event('1', { type: 'LogBeginsLater', view: 2 }, 'replica@0')
+    expect([w.log('1') !== '', told(w, '1', 'beyondReach')]).toEqual([true, []])
+  })
 
   it('get the log, count in no quorum, and are told of once when they hold what is committed', () => {
     const w = new World(['0', '1', '2'])
