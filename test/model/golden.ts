@@ -325,6 +325,15 @@ export const NOT_TAKEN: readonly { readonly why: string; readonly edges: readonl
     edges: ['open --flush [keyIsSpent]--> closed'],
   },
   {
+    why: 'the modelled service makes no snapshots and does not renew its secrets (test/sim/snapshots, the fault `rekey` of concordat sim, test/unit/secrets)',
+    edges: [
+      '* --readState--> *',
+      '* --recordEvidence--> *',
+      '* --snapshotAbandoned--> *',
+      'primary --secretsIssued--> primary',
+    ],
+  },
+  {
     why: 'the nodes of the modelled service do not change: nobody is let in or removed (test/unit/executor/nodes, test/sim/reconfiguration)',
     edges: [
       'primary --signed [signsEndorsement]--> primary',

@@ -30,7 +30,7 @@ describe('a simulated service', () => {
     const plans = SEEDS.map((seed) => planOf(seed))
     const drawn = new Set(plans.flatMap(({ actions }) => actions.map((action) => action.do)))
     expect([...drawn].sort().join(' ')).toBe(
-      'add-node burst clock clog crash cut full-disk isolate mend partition remove-node slow-disk slow-signing unclog weather',
+      'add-node burst clock clog crash cut full-disk isolate mend partition rekey remove-node slow-disk slow-signing unclog weather',
     )
     expect(new Set(plans.flatMap(({ faults }) => faults))).toEqual(new Set(FAULTS))
   })
