@@ -97,7 +97,8 @@ export function admit(s: ExecutorState, { event, at }: Envelope<ExecutorEvent>):
     certificates.set(nodeId, formatPem('CERTIFICATE', attachSignature(body, hash, signatures[i]!)))
   })
   const draft = new Draft(s)
-  if (certificates.size > 0) addNodeChange(draft, trustNodes(s.kv, certificates))
+  const newestSecret = s.secrets.all.at(-1)!
+  if (certificates.size > 0) addNodeChange(draft, trustNodes(s.kv, certificates, newestSecret.version))
   const admitted = draft.finish()
   const next = endorseNext({ ...admitted.state, endorsing: undefined }, at)
   return step(next.state, ...admitted.effects, ...next.effects, trace('nodesTrusted', { nodes: certificates.size }))

@@ -8,7 +8,7 @@ import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { OAEP_SEED_BYTES } from '../../protocols/crypto/rsa-oaep.ts'
 import { refusal, type Refusal } from '../../protocols/errors.ts'
 import { encodeNodeInfo, virtualNode } from '../../protocols/governance/node-info.ts'
-import { encodeNodeRow } from '../../protocols/governance/node-row.ts'
+import { encodeNodeRow, encodeTrustedRow } from '../../protocols/governance/node-row.ts'
 import { idKey } from '../../protocols/governance/registration.ts'
 import type { JsonValue } from '../../protocols/governance/sorted-json.ts'
 import type { NodeId } from '../../protocols/ids.ts'
@@ -114,8 +114,15 @@ export function retireNode(kv: KvState, nodeId: string): NodeChange {
   return { transaction, body: { node_id: nodeId, status: 'Retired' } }
 }
 
-/** Pending → Trusted, with their endorsed certificates (PEM): the configuration with them is in force at once. */
-export function trustNodes(kv: KvState, certificates: ReadonlyMap<NodeId, string>): Transaction {
+/**
+ * Pending → Trusted, with their endorsed certificates (PEM): the configuration with them is in force at once.
+ * @param ledgerSecretSeqno version of the newest ledger secret
+ */
+export function trustNodes(
+  kv: KvState,
+  certificates: ReadonlyMap<NodeId, string>,
+  ledgerSecretSeqno: number,
+): Transaction {
   const transaction = new Transaction(kv)
   const table = transaction.map(GOV_TABLES.nodesInfo)
   for (const node of knownNodes(kv)) {
@@ -123,7 +130,7 @@ export function trustNodes(kv: KvState, certificates: ReadonlyMap<NodeId, string
     const certificate = certificates.get(nodeId)
     if (standing === 'Trusted') table.put(idKey(nodeId), value)
     else if (standing === 'Pending' && certificate !== undefined) {
-      table.put(idKey(nodeId), encodeNodeRow(node, 'Trusted'))
+      table.put(idKey(nodeId), encodeTrustedRow(node, ledgerSecretSeqno))
       transaction.map(GOV_TABLES.nodesEndorsedCertificates).put(idKey(nodeId), utf8(certificate))
     }
   }

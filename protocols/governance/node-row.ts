@@ -22,14 +22,19 @@ export function decodeNodeRow(value: Uint8Array): NodeRow {
   return { standing: status, info }
 }
 
-/** The row with another standing. A node gets the service's first ledger secret when it becomes Trusted (CCF facts §6.2). */
-export function encodeNodeRow(row: NodeRow, standing: NodeStanding): Uint8Array {
+/**
+ * The row of a node that becomes Trusted.
+ * @param ledgerSecretSeqno version of the newest ledger secret at that moment (CCF facts §7.3, §13)
+ */
+export const encodeTrustedRow = ({ info }: NodeRow, ledgerSecretSeqno: number): Uint8Array =>
+  encodeSortedJson({ ...info, ledger_secret_seqno: ledgerSecretSeqno, status: 'Trusted' })
+
+/** The row with another standing; for Trusted there is `encodeTrustedRow`. */
+export function encodeNodeRow(row: NodeRow, standing: Exclude<NodeStanding, 'Trusted'>): Uint8Array {
   switch (standing) {
     case 'Pending':
     case 'Retired':
       return encodeSortedJson({ ...row.info, status: standing })
-    case 'Trusted':
-      return encodeSortedJson({ ledger_secret_seqno: 1, ...row.info, status: standing })
     case 'RetiredCommitted':
       return encodeSortedJson({ ...row.info, status: 'Retired', retired_committed: true })
   }

@@ -9,27 +9,35 @@ import { Problem } from '../terminal/problem.ts'
 import { readTextInput } from './input.ts'
 import { readServiceFile, SERVICE_FILE, type ServiceFile } from './service-file.ts'
 
-export interface ConnectionOptions {
+/** Where the service is. */
+export interface ReachOptions {
   readonly data: string
   readonly servers?: string
   readonly service?: string
   readonly serviceCert?: string
-  readonly cert?: string
-  readonly key?: string
   readonly token?: string
   readonly timeout: string
 }
 
-export const addConnectionOptions = (command: Command): Command =>
+export interface ConnectionOptions extends ReachOptions {
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** For commands that need not say who asks, or whose `--key` is another one. */
+export const addReachOptions = (command: Command): Command =>
   command
     .option('--data <directory>', `where ${SERVICE_FILE} is, which says all of the following`, './concordat-data')
     .option('--servers <urls>', 'NATS servers, separated by commas')
     .option('--service <name>', "the service's name")
     .option('--service-cert <file>', 'PEM of the service you trust')
-    .option('--cert <file>', 'PEM of your certificate; together with --key')
-    .option('--key <file>', 'PEM of your private key')
     .option('--token <token>', "NATS' auth token")
     .option('--timeout <ms>', 'until the request is given up', '10000')
+
+export const addConnectionOptions = (command: Command): Command =>
+  addReachOptions(command)
+    .option('--cert <file>', 'PEM of your certificate; together with --key')
+    .option('--key <file>', 'PEM of your private key')
 
 /** Connects, does the task, closes. @throws UsageError; Problem with the code of whatever the service or the client refused. */
 export async function withClient(options: ConnectionOptions, task: (client: Client) => Promise<void>): Promise<void> {

@@ -10,6 +10,7 @@ import * as check from './commands/check.ts'
 import * as demo from './commands/demo.ts'
 import * as keygen from './commands/keygen.ts'
 import * as ledger from './commands/ledger.ts'
+import * as member from './commands/member.ts'
 import * as node from './commands/node.ts'
 import * as receipt from './commands/receipt.ts'
 import * as replay from './commands/replay.ts'
@@ -20,7 +21,7 @@ import * as up from './commands/up.ts'
 import { SOFTWARE_VERSION } from '../version.ts'
 import { Problem } from '../terminal/problem.ts'
 
-const COMMANDS = [up, node, demo, call, keygen, ledger, snapshot, receipt, check, replay, scenario, sim, bench]
+const COMMANDS = [up, node, demo, call, keygen, ledger, snapshot, member, receipt, check, replay, scenario, sim, bench]
 
 export const EXIT_PROBLEM = 1
 export const EXIT_USAGE = 2

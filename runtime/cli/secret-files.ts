@@ -1,9 +1,11 @@
-// Ledger secrets named on the command line, one or more files. Not their format (runtime/ledger-tools/ledger-secrets.ts).
+// Files of secrets that commands read and write, named on the command line. Not their format (runtime/ledger-tools/ledger-secrets.ts).
 // The rule to remember: nothing of a file's content is ever in a message.
+import { writeFile } from 'node:fs/promises'
 import { UsageError } from '../../protocols/errors.ts'
 import type { LedgerSecret } from '../../protocols/secrets/ledger-secrets.ts'
 import { parseLedgerSecrets } from '../ledger-tools/ledger-secrets.ts'
-import { readInput } from './input.ts'
+import { note } from '../terminal/output.ts'
+import { readInput, reasonOf } from './input.ts'
 
 /** For an option that may be repeated. */
 export const gather = (file: string, before: readonly string[] = []): readonly string[] => [...before, file]
@@ -22,4 +24,15 @@ export async function readSecrets(paths: readonly string[]): Promise<readonly Le
     }
   }
   return secrets
+}
+
+/** A new file that only its owner may read, and then `done` is said. @throws UsageError when it exists or cannot be written */
+export async function writeSecretFile(out: string, content: string | Uint8Array, done: string): Promise<void> {
+  try {
+    await writeFile(out, content, { mode: 0o600, flag: 'wx', flush: true })
+  } catch (error) {
+    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    throw new UsageError(exists ? `${out} exists and is not overwritten` : `cannot write ${out}: ${reasonOf(error)}`)
+  }
+  note(done)
 }

@@ -1,6 +1,5 @@
 // `concordat ledger secrets`: whether the ledger's chain of secrets holds, and, with the latest secret, whether they open everything.
 // Not signatures (`ledger verify`). The rule to remember: secrets leave only into the file of --out, which nobody else may read.
-import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { toHex } from '../../../protocols/codec/bytes.ts'
 import { nativeCrypto } from '../../../protocols/crypto/native.ts'
@@ -19,10 +18,10 @@ import {
   versionsOf,
   type VersionReport,
 } from '../../ledger-tools/secrets-audit.ts'
-import { note, printJson, printLine } from '../../terminal/output.ts'
+import { printJson, printLine } from '../../terminal/output.ts'
 import { Problem } from '../../terminal/problem.ts'
-import { readInput, reasonOf } from '../input.ts'
-import { gather, readSecrets } from '../secret-files.ts'
+import { readInput } from '../input.ts'
+import { gather, readSecrets, writeSecretFile } from '../secret-files.ts'
 
 const WRAPPING_KEY_BYTES = 32
 
@@ -96,16 +95,9 @@ async function latestFrom({ share = [], wrappingKey }: SecretsOptions): Promise<
   return { kind: 'shares', shares }
 }
 
-/** @throws UsageError when it exists or cannot be written */
-async function writeSecrets(out: string, known: readonly LedgerSecret[]): Promise<void> {
+function writeSecrets(out: string, known: readonly LedgerSecret[]): Promise<void> {
   const json = Object.fromEntries(known.map(({ version, secret }) => [String(version), toHex(secret)]))
-  try {
-    await writeFile(out, `${JSON.stringify(json)}\n`, { mode: 0o600, flag: 'wx', flush: true })
-  } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
-    throw new UsageError(exists ? `${out} exists and is not overwritten` : `cannot write ${out}: ${reasonOf(error)}`)
-  }
-  note(`${known.length} ledger secrets written to ${out}`)
+  return writeSecretFile(out, `${JSON.stringify(json)}\n`, `${known.length} ledger secrets written to ${out}`)
 }
 
 function report(versions: readonly VersionReport[], { json }: SecretsOptions): void {

@@ -7,6 +7,7 @@ import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { UsageError } from '../../../protocols/errors.ts'
 import { inspectLedger, type ChunkFacts, type LedgerFacts } from '../../../store/ledger/inspect.ts'
 import { readTextInput } from '../input.ts'
+import { ledgerDirectory } from '../ledger-directory.ts'
 import { note, printJson, printLine, progressBar } from '../../terminal/output.ts'
 import { THREADS_MAX, verifyLedgerInParallel } from '../../parallel-verify/verify-in-parallel.ts'
 import type { LedgerReport, SnapshotReport } from '../../verify-ledger.ts'
@@ -44,14 +45,6 @@ export function register(program: Command): void {
   registerMap(ledger, ledgerDirectory)
   registerDiff(ledger, ledgerDirectory)
   registerSecrets(ledger, ledgerDirectory)
-}
-
-/** @throws UsageError */
-function ledgerDirectory(directory: string): string {
-  if (!existsSync(directory)) throw new UsageError(`${directory} does not exist; name a ledger directory`)
-  if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`)
-  const inside = join(directory, 'ledger')
-  return existsSync(inside) && statSync(inside).isDirectory() ? inside : directory
 }
 
 /** @throws UsageError */

@@ -1,6 +1,7 @@
 // A rekey in the executor, with its keeper beside it: in force from the next seqno on every node, undone when it is rolled back.
 // The rule to remember: an auditor with the secrets opens every entry with the one of its seqno, and with no other.
 import { describe, expect, it } from 'vitest'
+import { findNode } from '../../../actors/executor/node-table.ts'
 import { keeper, type KeeperEvent } from '../../../actors/keeper/keeper.ts'
 import { Prng } from '../../../runtime/prng.ts'
 import { decodeEntry, openPrivateDomain } from '../../../protocols/ledger/entry.ts'
@@ -148,6 +149,23 @@ describe('a rekey', () => {
     })
     expect(primary.ask(operator, REKEY)).toMatchObject({ status: 503 })
     expect(primary.ask(operator, 'POST /node/recovery-shares:refresh')).toMatchObject({ status: 400 })
+  })
+
+  it('is what a node that becomes Trusted afterwards is recorded with; who was Trusted before keeps his row', () => {
+    const { primary } = openService(1)
+    const [dora, emil] = [newcomer('dora'), newcomer('emil')]
+    for (const node of [dora, emil]) {
+      primary.ask(operator, `PUT /node/network/nodes/${node.nodeId}`, node.body)
+      primary.settle()
+      primary.post({ type: 'learnerCaughtUp', node: node.nodeId })
+      primary.settle()
+      if (node === dora) rekey(primary)
+      primary.settle()
+    }
+    const seqnoOf = ({ nodeId }: { readonly nodeId: string }): unknown =>
+      findNode(primary.s.kv, nodeId)!.info['ledger_secret_seqno']
+    expect([dora, emil].map(seqnoOf)).toEqual(versions(primary))
+    expect(versions(primary)[1]).toBeGreaterThan(1)
   })
 
   it('does not reach a removed node, which follows the public tables; a node that ought to have it stops', () => {
