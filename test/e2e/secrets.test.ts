@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { certificateId, parseCertificate } from '../../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../../protocols/crypto/native.ts'
-import type { Client, ClientIdentity } from '../../runtime/client/index.ts'
+import type { Client } from '../../runtime/client/index.ts'
 import { joinService, type JoinedNode } from '../../runtime/join-service.ts'
 import type { LocalService } from '../../runtime/local-service.ts'
 import { listNodes } from '../../runtime/operator.ts'
 import { connectClient, program, TEST_TIMING, until, untilPrimary, withService } from '../support/local-service.ts'
+import { operatorOf, rekey } from '../support/operator.ts'
 import { concordat, temporaryFolder } from '../unit/cli/harness.ts'
 import { CLEAR_CODES, Load, missing } from './load.ts'
 
@@ -18,21 +19,6 @@ const MEMBERS = [0, 1, 2]
 
 const fileOf = ({ directory }: LocalService, name: string): string => join(directory, name)
 const textOf = (service: LocalService, name: string): string => readFileSync(fileOf(service, name), 'utf8')
-
-const operatorOf = (service: LocalService): ClientIdentity => ({
-  certificatePem: textOf(service, 'member0_cert.pem'),
-  privateKeyPem: textOf(service, 'member0_privk.pem'),
-})
-
-/** @returns the status of the answer */
-async function rekey(service: LocalService, wait: { readonly wait?: 'committed' }): Promise<number> {
-  const client = await connectClient(service, { identity: operatorOf(service) })
-  try {
-    return (await client.request('POST /node/ledger-secrets:rekey', undefined, wait)).status
-  } finally {
-    await client.close()
-  }
-}
 
 async function joinFourth(service: LocalService): Promise<JoinedNode> {
   return joinService({
@@ -123,11 +109,11 @@ it(
       const before = await untilPrimary(service)
       await some(before.view)
 
-      expect(await rekey(service, {})).toBe(200)
+      await rekey(service, {})
       service.kill(before.primary)
       const after = await untilPrimary(service, ({ primary, view }) => primary !== before.primary && view > before.view)
       await some(after.view)
-      expect(await rekey(service, { wait: 'committed' })).toBe(200)
+      await rekey(service, { wait: 'committed' })
       const enough = load.committed.length + 20
       await until('commits under the new secret', () => load.committed.length > enough)
 
@@ -155,7 +141,7 @@ it(
         }
         expect(new Set(versions.map(String)).size).toBe(1)
         // The first rekey may have died with its primary; the second was committed.
-        expect([2, 3]).toContain(versions[0]!.length)
+        expect(versions[0]!.length).toBeGreaterThanOrEqual(2)
         const [ledger] = survivors
         const opened = await concordat('ledger', 'secrets', ledger!.ledgerDirectory, '--uncommitted', ...asked.flat())
         expect(opened, opened.stderr).toMatchObject({ code: 0 })

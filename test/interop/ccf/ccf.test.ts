@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../../support/local-service.ts'
 import { Auditor, type Job, type LedgerVerdict, type Verdicts } from './auditor.ts'
 import { drawLedgerChanges } from './changes.ts'
 import { alterations, coseReceiptOf, everyByteChanged, rootSignatures, UNUSED_BITS } from './receipts.ts'
-import { tellStory, type NotedReceipt, type Story } from './story.ts'
+import { REKEYS, tellStory, type NotedReceipt, type Story } from './story.ts'
 
 const SET_UP_TIMEOUT_MS = 300_000
 const TIMEOUT_MS = 120_000
@@ -143,6 +143,19 @@ describe("CCF's tools", () => {
       expect(drawn, drawn.stderr).toMatchObject({ code: 0 })
     }
   })
+
+  it(
+    'verify_ledger_secrets_chain.py finds the records of every rekey, each naming the one before',
+    async () => {
+      for (const directory of [...story.survivors, story.joined]) {
+        const verified = await auditor.tool('verify_ledger_secrets_chain.py', '--uncommitted', directory)
+        expect(verified, verified.stderr).toMatchObject({ code: 0 })
+        const records = verified.stdout.match(/"previous_ledger_secret"/g) ?? []
+        expect(records.length).toBeGreaterThanOrEqual(REKEYS)
+      }
+    },
+    TIMEOUT_MS,
+  )
 
   it('read_ledger.py refuses a ledger with one byte changed', { timeout: TIMEOUT_MS }, async () => {
     const directory = temporaryDirectory()
