@@ -82,7 +82,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
   const staticKey = noiseKeyPair(crypto, setup.staticKey)
   const serviceCertificate = parseCertificate(setup.serviceCertificatePem)
   const { timing, founding } = setup
-  const replicaConfig: Omit<ReplicaConfig, 'beginning'> = {
+  const replicaConfig: Omit<ReplicaConfig, 'beginning' | 'viewAtLeast'> = {
     nodeId: setup.nodeId,
     messageTimeoutMs: timing.messageTimeoutMs,
     electionTimeoutMs: timing.electionTimeoutMs,
@@ -170,7 +170,7 @@ export function nodeConfig(setup: NodeSetup, crypto: Crypto, apps: readonly App[
         searchMs: SNAPSHOT_SEARCH_MS,
         pieceMs: SNAPSHOT_PIECE_MS,
       }),
-      replica: (beginning): ReplicaConfig => ({ ...replicaConfig, beginning }),
+      replica: (beginning, viewAtLeast): ReplicaConfig => ({ ...replicaConfig, beginning, viewAtLeast }),
       rpc: { pendingMax: RPC_PENDING_MAX } satisfies RpcConfig,
       keeper: { crypto } satisfies KeeperConfig,
       channel: channelConfig,

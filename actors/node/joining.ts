@@ -9,12 +9,16 @@ import { send, trace, type Effect } from '../effects.ts'
 import { connect, peerOf } from './peers.ts'
 import type { NodeEvent, NodeState } from './state.ts'
 
-function startService({ config }: NodeState, secrets: Welcome, snapshot: ChosenSnapshot | undefined): Effect[] {
+function startService(
+  { config, viewAtLeast }: NodeState,
+  secrets: Welcome,
+  snapshot: ChosenSnapshot | undefined,
+): Effect[] {
   const { configs } = config
   const committed = snapshot?.log.seqno ?? 0
   return [
     { type: 'startActor', address: 'ledger-writer', kind: 'ledger-writer', config: { committed } },
-    { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica(snapshot?.log) },
+    { type: 'startActor', address: 'replica', kind: 'replica', config: configs.replica(snapshot?.log, viewAtLeast) },
     { type: 'startActor', address: 'executor', kind: 'executor', config: configs.executor(secrets, snapshot) },
   ]
 }
@@ -104,17 +108,19 @@ export function findSnapshot(s: NodeState, { event }: Envelope<NodeEvent>): Step
 }
 
 /** It began without a snapshot, holds nothing yet, and the leader's ledger begins later: an answer was missed, so the nodes are asked again. */
-export function beginAnew(s: NodeState): Step<NodeState> {
+export function beginAnew(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
   const { secrets } = s
   invariant(secrets !== undefined, 'a welcomed node has the secrets')
+  const { view, leader } = event as Extract<NodeEvent, { type: 'beyondReach' }>
   return step(
-    s,
+    { ...s, viewAtLeast: view },
     ...SERVICE.map((address): Effect => ({ type: 'stopActor', address })),
     {
       type: 'startActor',
       address: FETCHER,
       kind: 'snapshot-fetcher',
-      config: s.config.configs.fetcher(secrets, s.peers),
+      // The leader may have come to the service after this node was told whom to ask.
+      config: s.config.configs.fetcher(secrets, [...new Set([...s.peers, leader])]),
     },
     trace('beginsAnew'),
   )

@@ -37,7 +37,7 @@ export interface ChildConfigs {
   readonly snapshotter: unknown
   readonly fetcher: (secrets: Welcome, peers: readonly NodeId[]) => unknown
   /** `beginning`, `snapshot`: of the snapshot that this node begins at, if it does. */
-  readonly replica: (beginning: LogBeginning | undefined) => unknown
+  readonly replica: (beginning: LogBeginning | undefined, viewAtLeast: number) => unknown
   readonly keeper: unknown
   readonly channel: (peer: NodeId) => unknown
   readonly executor: (secrets: Welcome, snapshot: SnapshotFile | undefined) => unknown
@@ -84,6 +84,8 @@ export interface NodeState {
   /** This node's own, endorsed by the service; clients are served from then on. */
   readonly certificatePem: string | undefined
   readonly isRpcStarted: boolean
+  /** The view that the replica stood in when this node began anew; 0 otherwise. */
+  readonly viewAtLeast: number
   /** Historian and keeper run. */
   readonly hasHelpers: boolean
   readonly membership: Membership
@@ -104,6 +106,7 @@ export const initialState = (config: NodeConfig): NodeState => ({
   nodes: {},
   certificatePem: undefined,
   isRpcStarted: false,
+  viewAtLeast: 0,
   hasHelpers: false,
   membership: 'Active',
   primary: undefined,

@@ -45,9 +45,9 @@ export const refuseAppendEntries = (s: ReplicaState, envelope: Envelope<ReplicaE
 export const mayBeginAnew = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): boolean =>
   lastIdx(s) === 0 && (envelope.event as LogBeginsLater).view === s.currentView
 
-export const askForSnapshot = (s: ReplicaState): Step<ReplicaState> => ({
+export const askForSnapshot = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> => ({
   state: s,
-  effects: [send<NodeNotice>('node', { type: 'beyondReach' })],
+  effects: [send<NodeNotice>('node', { type: 'beyondReach', view: s.currentView, leader: senderOf(envelope) })],
 })
 
 /** An AppendEntries of the current view. */

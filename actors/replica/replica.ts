@@ -284,15 +284,19 @@ const invariants: readonly Invariant<ReplicaState>[] = [
 ]
 
 /** The replica's definition, for any host. */
+/** It knows of a view: from a snapshot, or from the log it threw away. */
+const beginsAsFollower = ({ beginning, viewAtLeast }: ReplicaConfig): boolean =>
+  beginning !== undefined || viewAtLeast > 0
+
 export const replica = machineActor<ReplicaConfig, ReplicaState, ReplicaEvent>({
   kind: 'replica',
   version: 1,
   machine: replicaMachine,
   start: (config) => {
     const state = initialState(config)
-    return config.beginning === undefined ? step(state) : step(state, elections.electionTimer(state))
+    return beginsAsFollower(config) ? step(state, elections.electionTimer(state)) : step(state)
   },
   // It has heard of a view, from its snapshot, so it follows whoever leads it or a later one.
-  beginIn: ({ beginning }) => (beginning === undefined ? undefined : 'follower'),
+  beginIn: (config) => (beginsAsFollower(config) ? 'follower' : undefined),
   invariants,
 })

@@ -41,6 +41,8 @@ export interface ReplicaConfig {
   readonly logTailBytesMax: number
   /** Where a log begins that stands on a snapshot; undefined: with the service's first entry. */
   readonly beginning: LogBeginning | undefined
+  /** 0, or the view in which this node stood when it threw its empty log away to begin anew: views only grow. */
+  readonly viewAtLeast: number
 }
 
 export type ReplicaEvent =
@@ -201,7 +203,8 @@ export function initialState(config: ReplicaConfig): ReplicaState {
     pendingAcks: [],
     commitTarget: 0,
   }
-  return config.beginning === undefined ? empty : { ...empty, ...stateAt(config.nodeId, config.beginning) }
+  const begun = config.beginning === undefined ? empty : { ...empty, ...stateAt(config.nodeId, config.beginning) }
+  return { ...begun, currentView: Math.max(begun.currentView, config.viewAtLeast) }
 }
 
 /** A follower that knows a snapshot, which is on its disk: as if it held, and had committed, everything up to there (consensus.md §12). */

@@ -115,8 +115,8 @@ export type NodeNotice =
   | { readonly type: 'membershipChanged'; readonly membership: Membership }
   /** All other nodes that this one may have to talk to: of any configuration, learners, and removed ones that are not finished. */
   | { readonly type: 'peersChanged'; readonly peers: readonly NodeId[] }
-  /** This node holds no entry, and whoever leads cannot give it the first: only a snapshot lets it take part. */
-  | { readonly type: 'beyondReach' }
+  /** This node holds no entry, and the leader of `view` cannot give it the first: only a snapshot lets it take part, and that leader has one. */
+  | { readonly type: 'beyondReach'; readonly view: number; readonly leader: NodeId }
 
 /**
  * From executor to replica, on the primary: nodes that are sent the log but count in no quorum, until a configuration names them.

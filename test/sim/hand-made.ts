@@ -62,6 +62,7 @@ export function state(shape: Shape): ReplicaSight {
     nodeId: 'n0' as NodeId,
     tickingFromStart: false,
     beginning: undefined,
+    viewAtLeast: 0,
   } satisfies ReplicaConfig)
   let viewHistory: ViewHistory = []
   for (const { seqno, view } of log) viewHistory = updateViewHistory(viewHistory, seqno, view)

@@ -141,8 +141,8 @@ export class WholeNodes {
     this.sim.installKey(nodeId, 'node', pkcs8)
     this.sim.start(nodeId, 'client', 'client', undefined)
     const config = nodeConfig(setup, crypto, sampleApps)
-    const replica: NodeConfig['configs']['replica'] = (beginning) => ({
-      ...(config.configs.replica(beginning) as ReplicaConfig),
+    const replica: NodeConfig['configs']['replica'] = (beginning, viewAtLeast) => ({
+      ...(config.configs.replica(beginning, viewAtLeast) as ReplicaConfig),
       logTailBytesMax: LOG_TAIL_BYTES_MAX,
     })
     this.sim.start(nodeId, 'node', 'node', { ...config, configs: { ...config.configs, replica } })

@@ -93,6 +93,7 @@ const configOf = (place: number, options: ReplicaModelOptions): ReplicaConfig =>
   appendBytesMax: options.batch,
   logTailBytesMax: Number.MAX_SAFE_INTEGER,
   beginning: undefined,
+  viewAtLeast: 0,
 })
 
 /** Non-empty sets of nodes that may be configured: nobody comes back, and something changes. */

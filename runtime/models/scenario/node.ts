@@ -53,6 +53,7 @@ export const configOf = (id: string, preVoteEnabled: boolean, profile: Profile):
   appendBytesMax: Number.MAX_SAFE_INTEGER,
   logTailBytesMax: Number.MAX_SAFE_INTEGER,
   beginning: undefined,
+  viewAtLeast: 0,
 })
 
 const LEADERSHIP: Readonly<Record<string, Leadership>> = {

@@ -30,7 +30,11 @@ export interface NodeOptions {
   readonly knobs: Knobs
 }
 
-export function replicaConfig({ nodeId, knobs }: NodeOptions, beginning?: LogBeginning): ReplicaConfig {
+export function replicaConfig(
+  { nodeId, knobs }: NodeOptions,
+  beginning?: LogBeginning,
+  viewAtLeast = 0,
+): ReplicaConfig {
   const { messageTimeoutMs, electionTimeoutMs, preVoteEnabled, pacing } = knobs
   const { appendBytesMax, sendAfterBytes, logTailBytesMax } = knobs
   return {
@@ -44,6 +48,7 @@ export function replicaConfig({ nodeId, knobs }: NodeOptions, beginning?: LogBeg
     sendAfterBytes,
     logTailBytesMax,
     beginning,
+    viewAtLeast,
   }
 }
 
@@ -113,7 +118,7 @@ export function nodeConfig(options: NodeOptions): NodeConfig {
         searchMs: SEARCH_MS,
         pieceMs: PIECE_MS,
       }),
-      replica: (beginning) => replicaConfig(options, beginning),
+      replica: (beginning, viewAtLeast) => replicaConfig(options, beginning, viewAtLeast),
       executor: ({ secrets }, snapshot) => executorConfig(options, secrets, snapshot),
       keeper: { crypto: options.crypto } satisfies KeeperConfig,
       // Stand-ins take whatever they are given: see service.ts.

@@ -38,7 +38,7 @@ class Node {
         historian: 'historian',
         snapshotter: 'snapshotter',
         fetcher: (secrets, peers) => ({ secrets, peers }),
-        replica: (beginning) => beginning,
+        replica: (beginning, viewAtLeast) => beginning ?? { viewAtLeast },
         rpc: 'rpc',
         keeper: 'keeper',
         channel: (peer) => peer,
@@ -200,15 +200,18 @@ describe('joining', () => {
 
   it('looks for a snapshot anew when it holds nothing and the leader cannot give it the first entry', () => {
     const joiner = new Node().joins(bob)
-    joiner.post({ type: 'beyondReach' }, 'replica')
+    joiner.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica')
     expect([joiner.phase, joiner.started]).toEqual(['findingSnapshot', ['snapshot-fetcher']])
     expect(joiner.stopped).toEqual(['executor', 'replica', 'ledger-writer'])
-    joiner.post({ type: 'beyondReach' }, 'replica')
+    joiner.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica')
     expect(joiner.effects).toEqual([])
     joiner.post({ type: 'snapshotChosen', snapshot: undefined }, 'snapshot-fetcher')
     expect([joiner.phase, joiner.started]).toEqual(['catchingUp', ['ledger-writer', 'replica', 'executor']])
+    // It may have voted there: views only grow.
+    const again = joiner.effects.find((effect) => effect.type === 'startActor' && effect.kind === 'replica')
+    expect(again).toMatchObject({ config: { viewAtLeast: 5 } })
     const serves = new Node().joins(bob).ledgerSays(trusted(alice, bob, self), CERTIFICATE)
-    expect(serves.post({ type: 'beyondReach' }, 'replica').effects).toEqual([])
+    expect(serves.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica').effects).toEqual([])
   })
 
   it('serves clients only when the ledger has its certificate, and it is Trusted', () => {

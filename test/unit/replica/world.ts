@@ -57,6 +57,7 @@ export class World {
         sendAfterBytes: 1,
         logTailBytesMax: 1e9,
         beginning: undefined,
+        viewAtLeast: 0,
       }
       this.#states.set(id, replica.start(config).state)
       this.notices.set(id, [])
