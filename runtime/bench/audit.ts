@@ -113,13 +113,14 @@ async function best(clock: Clock, run: () => void | Promise<void>): Promise<numb
   return Math.min(...times)
 }
 
-/** Its reader checks roots and signatures while it is iterated; that time is taken, not the start of Python. */
+/** Its validator is fed every transaction, as its own tools do; that time is taken, not the start of Python. */
 const CCF_VERIFY = `
 import sys, time, ccf.ledger
+validator = ccf.ledger.LedgerValidator(accept_deprecated_entry_types=False)
 began = time.perf_counter()
 for chunk in ccf.ledger.Ledger([sys.argv[1]], committed_only=True):
     for transaction in chunk:
-        pass
+        validator.add_transaction(transaction)
 print(time.perf_counter() - began)
 `
 
