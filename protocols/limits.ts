@@ -23,6 +23,8 @@ export const LOG_TAIL_BYTES_MAX = 64 * 1024 * 1024
 export const UNCOMMITTED_TX_MAX = 10_000
 /** Client sessions of one node, then SessionCapExhausted (CCF: max_open_sessions_soft). */
 export const SESSIONS_MAX = 1000
+/** Handshakes of clients under way on one node, on top of its sessions; then the oldest makes room. A hello costs its sender nothing. */
+export const HANDSHAKES_MAX = 256
 /** Requests of one session that wait for an answer. */
 export const SESSION_REQUESTS_PENDING_MAX = 8192
 /** Frames a session accepts out of order before it treats them as replays. */

@@ -3,6 +3,7 @@
 // Not here: what the other actors do. Their configurations come from the composition, as opaque makers.
 // The rule to remember: a node joins once, with a key of its own; removed, it stops by itself exactly when it is safe.
 import { setup } from 'xstate'
+import { HANDSHAKES_MAX } from '../../protocols/limits.ts'
 import type { Invariant } from '../actor.ts'
 import { step } from '../actor.ts'
 import { send } from '../effects.ts'
@@ -37,6 +38,7 @@ type Name =
   | 'receiveHello'
   | 'refuseHello'
   | 'startSession'
+  | 'sessionOpened'
   | 'sessionEnded'
   | 'followPrimary'
   | 'followMembership'
@@ -80,6 +82,7 @@ const nodeSetup = setup({
     receiveHello: serving.receiveHello,
     refuseHello: serving.refuseHello,
     startSession: serving.startSession,
+    sessionOpened: serving.sessionOpened,
     sessionEnded: serving.sessionEnded,
     followPrimary: retiring.followPrimary,
     followMembership: retiring.followMembership,
@@ -104,6 +107,7 @@ const finished = { guard: 'isRetiredCommitted', target: 'retired', actions: ['fo
 const membershipChanged = [finished, { target: 'retiring', actions: ['followMembership', 'retire'] }] as const
 const sessions = {
   bytesDrawn: { actions: 'startSession' },
+  sessionOpened: { actions: 'sessionOpened' },
   sessionEnded: { actions: 'sessionEnded' },
 } as const
 
@@ -181,7 +185,14 @@ export const nodeMachine = nodeSetup.createMachine({
 const invariants: readonly Invariant<NodeState>[] = [
   {
     name: 'a session is counted once',
-    broken: (s) => (new Set(s.sessions).size === s.sessions.length ? undefined : 'a session is there twice'),
+    broken: ({ handshakes, sessions }) =>
+      new Set([...handshakes, ...sessions]).size === handshakes.length + sessions.length
+        ? undefined
+        : 'a session is there twice',
+  },
+  {
+    name: 'unfinished handshakes are bounded',
+    broken: ({ handshakes }) => (handshakes.length <= HANDSHAKES_MAX ? undefined : `${handshakes.length} handshakes`),
   },
   {
     name: 'a peer has one channel, and no node one to itself',
@@ -192,7 +203,7 @@ const invariants: readonly Invariant<NodeState>[] = [
 
 export const node = machineActor<NodeConfig, NodeState, NodeEvent>({
   kind: 'node',
-  version: 3,
+  version: 4,
   machine: nodeMachine,
   start: (config) => step(initialState(config), send('node', { type: 'begin' })),
   invariants,

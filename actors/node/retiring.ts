@@ -74,7 +74,9 @@ export function leave(s: NodeState): Step<NodeState> {
   return step(
     s,
     { type: 'lifecycle', stage: 'leaving' },
-    ...s.sessions.map((id) => send(`session/${id}`, { type: 'closeSession', code: 'SessionConsistencyLost', message })),
+    ...[...s.handshakes, ...s.sessions].map((id) =>
+      send(`session/${id}`, { type: 'closeSession', code: 'SessionConsistencyLost', message }),
+    ),
     { type: 'cancelTimer', name: 'askPeer' },
     { type: 'setTimer', name: 'farewell', afterMs: [farewellMs, farewellMs] },
     trace('retired'),

@@ -65,7 +65,7 @@ export type NodeEvent =
   | NodesChanged
   | SecretsChanged
   | PrimaryChanged
-  | { readonly type: 'sessionEnded'; readonly sessionId: string }
+  | { readonly type: 'sessionOpened' | 'sessionEnded'; readonly sessionId: string }
   | Extract<HostEvent, { readonly type: 'received' | 'bytesDrawn' }>
 
 export interface WaitingHello {
@@ -92,6 +92,9 @@ export interface NodeState {
   readonly primary: NodeId | undefined
   /** Retirement queries sent: each goes to the next peer. */
   readonly queries: number
+  /** Sessions whose clients have not proven themselves yet, oldest first. */
+  readonly handshakes: readonly string[]
+  /** Open ones. */
   readonly sessions: readonly string[]
   readonly sessionsPeak: number
   readonly nextToken: number
@@ -111,6 +114,7 @@ export const initialState = (config: NodeConfig): NodeState => ({
   membership: 'Active',
   primary: undefined,
   queries: 0,
+  handshakes: [],
   sessions: [],
   sessionsPeak: 0,
   nextToken: 1,

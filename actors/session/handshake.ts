@@ -14,10 +14,10 @@ import { PATTERN_XX } from '../../protocols/session/noise-patterns.ts'
 import type { ErrorCode } from '../../protocols/errors.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
-import { trace, type Effect } from '../effects.ts'
+import { send, trace, type Effect } from '../effects.ts'
 import { judgeOnce } from '../machine.ts'
 import { end } from './outbox.ts'
-import type { SessionConfig, SessionEvent, SessionKeys, SessionState } from './state.ts'
+import type { SessionConfig, SessionEvent, SessionKeys, SessionOpened, SessionState } from './state.ts'
 
 const EPHEMERAL_KEY_BYTES = 32
 
@@ -97,11 +97,12 @@ export const finishIsRefused = (s: SessionState, envelope: Envelope<SessionEvent
 export function openSession(s: SessionState, envelope: Envelope<SessionEvent>): Step<SessionState> {
   const verdict = judgeFinish(s, envelope)
   if (verdict.kind !== 'proven') return unchanged(s)
-  const { idleTimeoutMs } = s.config
+  const { idleTimeoutMs, sessionId } = s.config
   return step(
     { ...s, handshake: undefined, keys: verdict.keys, caller: verdict.caller, lastFrameAt: envelope.at },
     { type: 'cancelTimer', name: 'handshakeTimeout' },
     { type: 'setTimer', name: 'idleTimeout', afterMs: [idleTimeoutMs, idleTimeoutMs] },
+    send<SessionOpened>('node', { type: 'sessionOpened', sessionId }),
     trace('sessionOpened', { caller: verdict.caller.kind }),
   )
 }

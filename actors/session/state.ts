@@ -47,6 +47,12 @@ export type SessionEvent =
   /** From the node: ends the session, saying why. */
   | { readonly type: 'closeSession'; readonly code: ErrorCode; readonly message: string }
 
+/** To the node, when the client has proven itself: from now on it counts as one of the node's sessions. */
+export interface SessionOpened {
+  readonly type: 'sessionOpened'
+  readonly sessionId: string
+}
+
 /** To the node, when the session is over: its subject may be forgotten. */
 export interface SessionEnded {
   readonly type: 'sessionEnded'

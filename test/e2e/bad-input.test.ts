@@ -3,8 +3,8 @@
 import { connect as connectNatsClient, headers, type NatsConnection } from 'nats'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../protocols/codec/bytes.ts'
-import { REQUEST_BODY_BYTES_MAX } from '../../protocols/limits.ts'
-import { decodeHello } from '../../protocols/session/hello.ts'
+import { REQUEST_BODY_BYTES_MAX, SESSIONS_MAX } from '../../protocols/limits.ts'
+import { decodeHello, encodeHello } from '../../protocols/session/hello.ts'
 import {
   channelSubject,
   nodeSessionSubject,
@@ -171,6 +171,19 @@ describe('bad input', () => {
     await expect(nats.request('ccf.other.rpc', '', { timeout: 2000 })).rejects.toThrow(/responders/i)
   })
 
+  it('more hellos than a node takes sessions, and nothing after them, keep no client out', async () => {
+    const prng = new Prng(3)
+    const dead = '_INBOX.says-hello-only'
+    for (let i = 0; i < 1.5 * SESSIONS_MAX; i++) {
+      const hello = encodeHello({ type: 'clientHello', replySubject: dead, noise: prng.bytes(32) })
+      for (const { nodeId } of service.nodes) nats.publish(nodeSessionSubject('test', nodeId), hello)
+    }
+    await nats.flush()
+    const late = await connectClient(service)
+    expect((await late.request('GET /log/private?id=1')).status).toBeOneOf([200, 404])
+    await late.close()
+  })
+
   it('a frame for a session that does not exist is answered with a refusal', async () => {
     for (const { nodeId } of service.nodes) {
       const { data } = await nats.request(sessionFrameSubject('test', nodeId, 'f'.repeat(32)), 'hello', {
@@ -181,6 +194,7 @@ describe('bad input', () => {
   })
 
   it('bad input to the application is refused, and the session goes on', async () => {
+    const opened = client.status().sessionsOpened
     const refusals = [
       [await client.request('POST /log/private', { id: -1, msg: 'x' }), 400, 'InvalidInput'],
       [await client.request('POST /log/private', { id: 1 }), 400, 'InvalidInput'],
@@ -203,7 +217,7 @@ describe('bad input', () => {
     expect(kept.status).toBe(204)
     const read = (await client.request('GET /log/private/raw/7')).body as Uint8Array
     expect(Buffer.compare(read, largest)).toBe(0)
-    expect(client.status().sessionsOpened).toBe(1)
+    expect(client.status().sessionsOpened).toBe(opened)
   })
 
   it('a user who is not registered gets 401; so does nobody at all', async () => {

@@ -87,6 +87,9 @@ describe('handshake', () => {
   it('opens a session whose caller is the certificate, and proves the node', () => {
     const { host, client, nodePayload } = opened()
     expect(host.describe(ADDRESS)).toBe('open')
+    expect(host.sent).toContainEqual(
+      expect.objectContaining({ to: 'node', message: { type: 'sessionOpened', sessionId: 's1' } }),
+    )
     expect(decodeHello(host.published[0]!.payload)).toMatchObject({
       type: 'nodeAnswer',
       session: 's1',

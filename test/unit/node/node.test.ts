@@ -7,7 +7,7 @@ import { node } from '../../../actors/node/node.ts'
 import type { NodeConfig, NodeEvent, NodeState } from '../../../actors/node/state.ts'
 import type { Membership } from '../../../protocols/consensus/messages.ts'
 import { nodeId, type NodeId } from '../../../protocols/ids.ts'
-import { REMOVED_PEERS_MAX } from '../../../protocols/limits.ts'
+import { HANDSHAKES_MAX, REMOVED_PEERS_MAX, SESSIONS_MAX } from '../../../protocols/limits.ts'
 import type { NodeStanding } from '../../../protocols/governance/node-row.ts'
 import type { Welcome } from '../../../protocols/requests.ts'
 import { decodeHello, encodeHello } from '../../../protocols/session/hello.ts'
@@ -20,6 +20,8 @@ const SECRETS: Welcome = {
   secrets: [{ version: 1, secret: new Uint8Array(32).fill(7) }],
 }
 const CERTIFICATE = 'a certificate'
+
+const idOf = (session: string): string => session.slice('session/'.length)
 
 class Node {
   #state: MachineState<NodeState>
@@ -118,12 +120,25 @@ class Node {
     return answer?.type === 'sessionRefusal' ? answer.code : undefined
   }
 
-  /** Opens a session and gives its address. */
-  openSession(): string {
+  /** Begins a handshake and gives the address of its session. */
+  beginSession(): string {
     expect(this.hello()).toBeUndefined()
     const draw = this.effects.find((effect) => effect.type === 'drawBytes')!
-    this.post({ type: 'bytesDrawn', token: draw.token, bytes: new Uint8Array(16).fill(this.#seq) }, 'host')
+    const bytes = new Uint8Array(16)
+    new DataView(bytes.buffer).setUint32(0, this.#seq)
+    this.post({ type: 'bytesDrawn', token: draw.token, bytes }, 'host')
     return this.started[0]!
+  }
+
+  /** The client of a session proves itself. */
+  finishes(session: string): this {
+    return this.post({ type: 'sessionOpened', sessionId: idOf(session) }, session)
+  }
+
+  openSession(): string {
+    const session = this.beginSession()
+    this.finishes(session)
+    return session
   }
 }
 
@@ -224,7 +239,7 @@ describe('joining', () => {
     expect([joiner.phase, joiner.stages]).toEqual(['catchingUp', []])
     joiner.ledgerSays(trusted(alice, bob, self), CERTIFICATE)
     expect([joiner.phase, joiner.stages, joiner.started]).toEqual(['partOfNetwork', ['serving'], ['rpc']])
-    joiner.openSession()
+    joiner.beginSession()
     const start = joiner.effects.find((effect) => effect.type === 'startActor')!
     expect(start.config).toMatchObject({ nodeCertificatePem: CERTIFICATE, replySubject: '_INBOX.client.1' })
   })
@@ -256,6 +271,34 @@ describe('channels', () => {
   })
 })
 
+describe('clients', () => {
+  it(`that only say hello take no place from others: of more than ${HANDSHAKES_MAX}, the oldest are dropped`, () => {
+    const node = serving()
+    const honest = node.openSession()
+    const idle = Array.from({ length: HANDSHAKES_MAX }, () => node.beginSession())
+    expect(node.stopped).toEqual([])
+    const late = node.beginSession()
+    expect(node.stopped).toEqual([idle[0]])
+    // The one that was dropped can finish nothing any more; another that takes its time can.
+    expect(node.finishes(idle[0]!).sent).toEqual([])
+    expect(node.finishes(idle[1]!).sent).toEqual(['nodeCounters to executor'])
+    node.beginSession()
+    expect(node.stopped).toEqual([])
+    for (const session of [honest, late]) {
+      node.post({ type: 'sessionEnded', sessionId: idOf(session) }, session)
+    }
+    expect(node.hello()).toBeUndefined()
+  })
+
+  it(`are ${SESSIONS_MAX} at most, not counting those that have not proven themselves`, () => {
+    const node = serving()
+    const sessions = Array.from({ length: SESSIONS_MAX }, () => node.openSession())
+    expect(node.hello()).toBe('SessionCapExhausted')
+    node.post({ type: 'sessionEnded', sessionId: idOf(sessions[5]!) }, sessions[5])
+    expect(node.hello()).toBeUndefined()
+  })
+})
+
 describe('a node that is removed', () => {
   const PHASES: readonly Membership[] = ['RetirementOrdered', 'RetirementSigned', 'RetirementCompleted']
 
@@ -275,7 +318,7 @@ describe('a node that is removed', () => {
     // It still lets others in: they may need it.
     leaving.ledgerSays({ ...trusted(alice, bob), [self]: 'Retired', [carol]: 'Pending' }, CERTIFICATE)
     expect(leaving.fromPeer(carol, { type: 'joinRequest' }).sent).toEqual([`welcome to node ${carol}`])
-    expect(leaving.post({ type: 'sessionEnded', sessionId: session.slice('session/'.length) }).sent).toHaveLength(1)
+    expect(leaving.post({ type: 'sessionEnded', sessionId: idOf(session) }).sent).toHaveLength(1)
   })
 
   it('is led to by clients no more from the first sign on, and again when that is rolled back', () => {
