@@ -1,19 +1,12 @@
 // XState behind one door: turns a machine made with setup() into an ActorDefinition. DESIGN §3.
-// XState's public transition() builds an actor per call (~15 µs); here one scope per machine is reused (~2 µs). The property test
-// test/property/machine.test.ts holds the two equal. XState's own actor system, clock and mailbox are not used.
+// XState defines, checks and draws the charts. A step reads them as a table (chart.ts): XState's own interpreter is made for far more than our charts
+// have, and takes 15 µs a step (6 when parts of it are reused) where a table takes a tenth; test/property/machine.test.ts holds the two equal.
 // The rule to remember: the chart decides, a function does. Actions are pure functions (state, envelope) => Step.
-import {
-  assign,
-  createActor,
-  type AnyActorScope,
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  type MachineContext,
-  type StateValue,
-} from 'xstate'
+import { assign, type AnyStateMachine, type MachineContext } from 'xstate'
 import { InvariantViolation } from '../protocols/errors.ts'
 import type { ActorDefinition, Envelope, Invariant, Message, Step } from './actor.ts'
 import { NO_EFFECTS } from './actor.ts'
+import { chartTable, initialState, type Edge } from './chart.ts'
 import type { Effect } from './effects.ts'
 
 /** The machine's context: the domain record, and what the actions of one event have asked for so far. */
@@ -30,9 +23,6 @@ export const contextOf = <S>({ input }: { readonly input: S }): Context<S> => ({
   effects: NO_EFFECTS,
   of: undefined,
 })
-
-const effectsFor = (context: Context<unknown>, envelope: unknown): readonly Effect[] =>
-  context.of === envelope ? context.effects : NO_EFFECTS
 
 /** An event as the machine sees it: the actor's event, with its envelope. */
 export interface MachineEvent<E extends Message> {
@@ -52,24 +42,37 @@ interface ActionArgs<S, E extends Message> {
 export const machineTypes = <S, E extends Message>() =>
   ({}) as { context: Context<S>; events: MachineEvent<E>; input: S }
 
+/** What setup() was given for a name, and the function behind it. */
+const functions = new WeakMap<object, unknown>()
+
+function standsFor<W extends object>(wrapped: W, pure: unknown): W {
+  functions.set(wrapped, pure)
+  return wrapped
+}
+
 /** For `setup({ guards })`: each predicate reads the state and the envelope, and nothing else. */
 export function guards<S, E extends Message, const N extends string>(table: Readonly<Record<N, Decide<S, E>>>) {
-  const wrap = (decide: Decide<S, E>) => (args: ActionArgs<S, E>) => decide(args.context.s, args.event.envelope)
+  const wrap = (decide: Decide<S, E>) =>
+    standsFor(({ context, event }: ActionArgs<S, E>) => decide(context.s, event.envelope), decide)
   return mapValues(table, wrap)
 }
 
 /** For `setup({ actions })`: each function's state is assigned and its effects are handed to the host, in order. */
 export function actions<S, E extends Message, const N extends string>(table: Readonly<Record<N, Act<S, E>>>) {
-  // One assignment for an action: XState's own list of actions to execute stays empty, which halves the cost of a step.
   const wrap = (act: Act<S, E>) =>
-    assign<Context<S>, MachineEvent<E>, undefined, MachineEvent<E>, never>(({ context, event }) => {
-      const { state, effects } = act(context.s, event.envelope)
-      const before = effectsFor(context, event.envelope)
-      const all = before.length === 0 ? effects : effects.length === 0 ? before : [...before, ...effects]
-      return { s: state, effects: all, of: event.envelope } as Partial<Context<S>>
-    })
+    standsFor(
+      assign<Context<S>, MachineEvent<E>, undefined, MachineEvent<E>, never>(({ context, event }) => {
+        const { state, effects } = act(context.s, event.envelope)
+        const before = context.of === event.envelope ? context.effects : NO_EFFECTS
+        return { s: state, effects: joined(before, effects), of: event.envelope } as Partial<Context<S>>
+      }),
+      act,
+    )
   return mapValues(table, wrap)
 }
+
+const joined = (before: readonly Effect[], more: readonly Effect[]): readonly Effect[] =>
+  before.length === 0 ? more : more.length === 0 ? before : [...before, ...more]
 
 /**
  * A verdict that guards and actions share: computed once for a state and an envelope, so that a guard may decode or do cryptography.
@@ -98,27 +101,6 @@ export interface MachineState<S> {
   readonly s: S
 }
 
-/**
- * A state that remembers the snapshot it came from, so that it need not be rebuilt (~1 µs) when steps follow one another.
- * A private field, not a WeakMap: entries of those cost the garbage collector more than the step itself.
- */
-class Remembered<S> implements MachineState<S> {
-  readonly value: string
-  readonly s: S
-  readonly #snapshot: AnyMachineSnapshot
-
-  constructor(snapshot: AnyMachineSnapshot) {
-    this.value = valueOf(snapshot)
-    this.s = (snapshot.context as Context<S>).s
-    this.#snapshot = snapshot
-  }
-
-  /** Undefined for a state that went through plain data (journal, checker). */
-  static snapshotOf(state: object): AnyMachineSnapshot | undefined {
-    return #snapshot in state ? (state as Remembered<unknown>).#snapshot : undefined
-  }
-}
-
 export interface MachineActor<Config, S> {
   readonly kind: string
   readonly version: number
@@ -130,130 +112,65 @@ export interface MachineActor<Config, S> {
   readonly invariants?: readonly Invariant<S>[]
 }
 
-/** Makes the actor definition of a machine. Throws InvariantViolation if the chart uses what actors must not (see `forbidden`). */
+/** Makes the actor definition of a machine. Throws InvariantViolation if the chart uses what actors must not (`forbidden` in chart.ts). */
 export function machineActor<Config, S, E extends Message>(
   actor: MachineActor<Config, S>,
 ): ActorDefinition<Config, MachineState<S>, E> {
   const { machine } = actor
-  const problem = forbidden(machine)
-  if (problem !== undefined) throw new InvariantViolation(`chart of ${actor.kind}: ${problem}`)
-  const scope = inertScope(machine)
-  const snapshotOf = (state: MachineState<S>): AnyMachineSnapshot => {
-    const known = Remembered.snapshotOf(state)
-    if (known !== undefined) return known
-    return machine.resolveState({
-      value: nested(state.value),
-      context: contextOf({ input: state.s }),
-    }) as AnyMachineSnapshot
-  }
-
+  const arrows = arrowsOf<S, E>(machine)
+  const first = initialState(machine)
   return {
     kind: actor.kind,
     version: actor.version,
     start(config) {
-      const first = actor.start(config)
-      const snapshot = machine.resolveState({
-        value: actor.beginIn?.(config) ?? initialValue(machine),
-        context: contextOf({ input: first.state }),
-      })
-      return { state: new Remembered<S>(snapshot as AnyMachineSnapshot), effects: first.effects }
+      const { state, effects } = actor.start(config)
+      return { state: { value: actor.beginIn?.(config) ?? first, s: state }, effects }
     },
     step(state, envelope) {
-      const before = snapshotOf(state)
-      const after = machine.transition(before, { type: envelope.event.type, envelope }, scope) as AnyMachineSnapshot
-      if (after === before) return { state, effects: NO_EFFECTS }
-      const context = after.context as Context<S>
-      const same = context.s === state.s && valueOf(after) === state.value
-      return { state: same ? state : new Remembered<S>(after), effects: effectsFor(context, envelope) }
+      const events = arrows.get(state.value)
+      if (events === undefined) throw new InvariantViolation(`chart ${machine.id} has no state '${state.value}'`)
+      const before = state.s
+      const taken = events.get(envelope.event.type)?.find(({ guard }) => guard === undefined || guard(before, envelope))
+      if (taken === undefined) return { state, effects: NO_EFFECTS }
+      let s = before
+      let effects = NO_EFFECTS
+      for (const act of taken.actions) {
+        const next = act(s, envelope)
+        s = next.state
+        effects = joined(effects, next.effects)
+      }
+      const value = taken.target ?? state.value
+      return { state: s === before && value === state.value ? state : { value, s }, effects }
     },
     describe: (state) => state.value,
     invariants: (actor.invariants ?? []).map(({ name, broken }) => ({ name, broken: (state) => broken(state.s) })),
   }
 }
 
-/** Dotted path of the innermost active state: `open`, `open.draining`. */
-function valueOf(snapshot: AnyMachineSnapshot): string {
-  let value: unknown = snapshot.value
-  if (typeof value === 'string') return value
-  let path = ''
-  while (typeof value === 'object' && value !== null) {
-    const [name] = Object.keys(value)
-    path += `${name}.`
-    value = (value as Record<string, unknown>)[name!]
-  }
-  return path + String(value)
+/** An edge with functions for names. */
+interface Arrow<S, E extends Message> {
+  readonly guard: Decide<S, E> | undefined
+  readonly actions: readonly Act<S, E>[]
+  readonly target: string | undefined
 }
 
-/** The inverse of `valueOf`: `open.draining` → { open: 'draining' }. */
-function nested(path: string): StateValue {
-  const [innermost, ...outer] = path.split('.').reverse()
-  return outer.reduce<StateValue>((value, name) => ({ [name]: value }), innermost!)
-}
-
-function initialValue(machine: AnyStateMachine): string {
-  const [target] = machine.root.initial?.target ?? []
-  if (target === undefined || Object.keys(target.states).length > 0) {
-    throw new InvariantViolation(`chart ${machine.id}: the initial state must be a simple one`)
+function arrowsOf<S, E extends Message>(machine: AnyStateMachine) {
+  const { implementations } = machine
+  const functionOf = (table: object, name: string): unknown => {
+    const found = functions.get((table as Record<string, object>)[name]!)
+    if (found === undefined)
+      throw new InvariantViolation(`chart ${machine.id}: '${name}' is not made by guards() or actions()`)
+    return found
   }
-  return target.key
-}
-
-/** A scope that can do nothing. An action that reaches it is a misspelt name, which XState would ignore. */
-function inertScope(machine: AnyStateMachine): AnyActorScope {
-  const self = createActor(machine, { input: undefined })
-  const refuse = (what: string) => (): never => {
-    throw new InvariantViolation(`chart ${machine.id} uses ${what}`)
-  }
-  return {
-    self,
-    id: self.id,
-    sessionId: self.sessionId,
-    logger: refuse('a logger'),
-    defer: refuse('deferred actions'),
-    emit: refuse('emit'),
-    stopChild: refuse('children'),
-    system: self.system,
-    actionExecutor: (action) => {
-      throw new InvariantViolation(`chart ${machine.id}: unknown action '${action.type}'`)
-    },
-  } as AnyActorScope
-}
-
-const STATES_MAX = 12
-const DEPTH_MAX = 3
-
-/** Why a chart may not be used (DESIGN §3): too large, or with features whose behaviour belongs to hosts. Undefined if it may. */
-export function forbidden(machine: AnyStateMachine): string | undefined {
-  let states = 0
-  const known = { actions: machine.implementations.actions, guards: machine.implementations.guards }
-  const visit = (node: AnyStateMachine['root'], depth: number): string | undefined => {
-    states += depth === 0 ? 0 : 1
-    if (depth > DEPTH_MAX) return `deeper than ${DEPTH_MAX}`
-    if (node.type === 'parallel' || node.type === 'history') return `a ${node.type} state '${node.key}'`
-    if (node.invoke.length > 0) return `invoke in '${node.key}'`
-    if (node.after.length > 0) return `after in '${node.key}'`
-    if (node.always !== undefined && node.always.length > 0) return `always in '${node.key}'`
-    for (const [descriptor, transitions] of node.transitions) {
-      if (descriptor.includes('*')) return `a wildcard in '${node.key}'`
-      for (const transition of transitions) {
-        const guard = transition.guard as unknown
-        if (guard !== undefined && (typeof guard !== 'string' || !(guard in known.guards))) {
-          return `guard '${String(guard)}' on ${descriptor} in '${node.key}' is not a name in setup()`
-        }
-        for (const action of transition.actions as readonly unknown[]) {
-          if (typeof action !== 'string' || !(action in known.actions)) {
-            return `action '${String(action)}' on ${descriptor} in '${node.key}' is not a name in setup()`
-          }
-        }
-      }
-    }
-    if (node.entry.length > 0 || node.exit.length > 0) return `entry or exit actions in '${node.key}'`
-    for (const child of Object.values(node.states)) {
-      const problem = visit(child, depth + 1)
-      if (problem !== undefined) return problem
-    }
-    return undefined
-  }
-  const problem = visit(machine.root, 0)
-  return problem ?? (states > STATES_MAX ? `${states} states, at most ${STATES_MAX}` : undefined)
+  const arrowOf = ({ guard, actions: names, target }: Edge): Arrow<S, E> => ({
+    guard: guard === undefined ? undefined : (functionOf(implementations.guards, guard) as Decide<S, E>),
+    actions: names.map((name) => functionOf(implementations.actions, name) as Act<S, E>),
+    target: target?.path,
+  })
+  return new Map(
+    [...chartTable(machine)].map(([state, events]) => [
+      state,
+      new Map([...events].map(([event, edges]) => [event, edges.map(arrowOf)])),
+    ]),
+  )
 }

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { forbidden } from '../../actors/machine.ts'
+import { forbidden } from '../../actors/chart.ts'
 import { catalogue } from '../../runtime/node.ts'
 import { allCharts } from '../support/charts.ts'
 import { mermaid } from '../support/mermaid.ts'
