@@ -63,6 +63,10 @@ export const HISTORY_ROUNDS_MAX = 64
 export const HISTORY_READS_MAX = 64
 /** Ledger entries that one reading for the index of the past brings. */
 export const INDEX_BATCH_BYTES_MAX = 128 * 1024
+/** Rows that one write brings into the index of the past, unless one commit alone has more. */
+export const INDEX_ROWS_WRITTEN_MAX = 2048
+/** Rows of fresh commits that wait to be written; then the oldest are dropped, and read from the ledger when their turn comes. */
+export const INDEX_ROWS_HANDED_MAX = 65_536
 /** Snapshots that wait to be written or to be proven; while there are so many no other is begun (CCF: 5). */
 export const SNAPSHOTS_PENDING_MAX = 5
 /** Transactions between two snapshots, at least: one makes two transactions itself. CCF's default for their number is 10,000. */

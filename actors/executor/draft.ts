@@ -11,7 +11,7 @@ import { appendAll } from '../../protocols/merkle/tree.ts'
 import type { KvState } from '../../store/kv/kv-state.ts'
 import { send, type Effect } from '../effects.ts'
 import { learn, secretFor, SECRETS_TABLE, type KnownSecrets } from './secrets.ts'
-import { lastSeqno, type ExecutorState, type Pending } from './state.ts'
+import { lastSeqno, type Added, type ExecutorState } from './state.ts'
 
 const ZERO_DIGEST = new Uint8Array(32)
 
@@ -25,7 +25,7 @@ export interface NewTransaction {
 export class Draft {
   readonly #state: ExecutorState
   readonly #view: number
-  readonly #added: { record: LogRecord; leaf: Uint8Array }[] = []
+  readonly #added: Added[] = []
   kv: KvState
   /** An operator asked for a snapshot: a signature is due at once, and is its point. */
   wantsSnapshot = false
@@ -70,7 +70,7 @@ export class Draft {
       transaction.nodes === undefined
         ? { seqno, view, kind, bytes }
         : { seqno, view, kind, bytes, nodes: transaction.nodes }
-    this.#added.push({ record, leaf })
+    this.#added.push({ record, leaf, writes: transaction.writes, checkpoint: undefined })
     this.#secrets = learn(this.#state.config, this.#secrets, seqno, mapWrites(transaction.writes, SECRETS_TABLE))
   }
 
@@ -90,14 +90,14 @@ export class Draft {
 /** Puts records at the end of the pending list and the tree, and hands them to the replica. */
 export function propose(
   s: ExecutorState,
-  added: readonly { readonly record: LogRecord; readonly leaf: Uint8Array }[],
+  added: readonly Added[],
 ): { readonly state: ExecutorState; readonly effects: readonly Effect[] } {
   const tree = appendAll(
     s.config.crypto,
     s.tree,
     added.map(({ leaf }) => leaf),
   )
-  const pending = s.pending.append(added.map(({ record, leaf }): Pending => ({ record, leaf, checkpoint: undefined })))
+  const pending = s.pending.append(added)
   const message: Replicate = { type: 'replicate', view: s.summary.view, records: added.map(({ record }) => record) }
   return { state: { ...s, tree, pending }, effects: [send('replica', message)] }
 }

@@ -122,7 +122,7 @@ const mounted = (app: App): Endpoint[] =>
 /** The executor's definition, for any host. */
 export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEvent>({
   kind: 'executor',
-  version: 3,
+  version: 4,
   machine: executorMachine,
   start: (config) => {
     const state = initialState(

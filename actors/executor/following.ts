@@ -12,10 +12,11 @@ import { decodeEntry, decodeEntryHeader, openPrivateDomain, publicMapOf } from '
 import { entryLeaf } from '../../protocols/ledger/leaf.ts'
 import { parseSignature } from '../../protocols/ledger/signature.ts'
 import { isSignedRoot, signerKey } from '../../protocols/ledger/signer.ts'
+import type { SequencedWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
 import { append, appendAll, flush, root, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { CommitNotice, PrimaryChanged } from '../../protocols/requests.ts'
 import { commitSubject } from '../../protocols/subjects.ts'
-import { applyWriteSets, applyWriteSet, type KvState, type SequencedWriteSet } from '../../store/kv/kv-state.ts'
+import { applyWriteSets, applyWriteSet, type KvState } from '../../store/kv/kv-state.ts'
 import type { Envelope, Step } from '../actor.ts'
 import { step, unchanged } from '../actor.ts'
 import { send, type Effect } from '../effects.ts'
@@ -102,8 +103,10 @@ export function becamePrimary(s: ExecutorState, envelope: Envelope<ExecutorEvent
   let kv = s.committed.kv
   const opened: Pending[] = []
   for (const item of s.pending.toArray()) {
-    kv = applyWriteSets(kv, [writesOf(s, item.record, false)])
-    opened.push(item.checkpoint === undefined ? item : { ...item, checkpoint: { ...item.checkpoint, kv } })
+    const writes = item.writes ?? writesOf(s, item.record, false)
+    kv = applyWriteSet(kv, writes, item.record.seqno)
+    const { checkpoint } = item
+    opened.push({ ...item, writes, checkpoint: checkpoint && { ...checkpoint, kv } })
   }
   const pending = s.pending.cutEnd(s.pending.first).append(opened)
   const state: ExecutorState = {
@@ -135,13 +138,13 @@ function beginService(s: ExecutorState): Step<ExecutorState> {
 }
 
 /** `isRemoved`: this node was, for good. It follows the public tables until it stops; who was removed does not get new secrets. */
-function writesOf(s: ExecutorState, record: LogRecord, isRemoved: boolean): SequencedWriteSet {
+function writesOf(s: ExecutorState, record: LogRecord, isRemoved: boolean): WriteSet {
   const entry = decodeEntry(record.bytes)
-  if (isRemoved && isSealedAway(s.secrets, record.seqno)) return { seqno: record.seqno, writeSet: entry.publicWrites }
+  if (isRemoved && isSealedAway(s.secrets, record.seqno)) return entry.publicWrites
   const { secret } = secretFor(s.secrets, record.seqno)
   const privateWrites = openPrivateDomain(s.config.crypto, secret, entry)
   if (privateWrites === undefined) return corrupt(record.seqno, 'the seal does not hold')
-  return { seqno: record.seqno, writeSet: [...entry.publicWrites, ...privateWrites] }
+  return [...entry.publicWrites, ...privateWrites]
 }
 
 /** Entries from the primary: hashed into the tree; a signature among them must sign exactly what was received. */
@@ -159,7 +162,7 @@ export function appended(s: ExecutorState, envelope: Envelope<ExecutorEvent>): S
     secrets = learn(s.config, secrets, record.seqno, publicMapOf(header, SECRETS_TABLE))
     const leaf = entryLeaf(crypto, record.bytes, header)
     tree = append(crypto, tree, leaf)
-    added.push({ record, leaf, checkpoint: isSignature ? { tree, kv: undefined } : undefined })
+    added.push({ record, leaf, writes: undefined, checkpoint: isSignature ? { tree, kv: undefined } : undefined })
   }
   return unchanged({ ...s, tree, signers, secrets, pending: s.pending.append(added) })
 }
@@ -194,14 +197,18 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
   const { seqno } = summary.committed
   const last = s.pending.at(seqno)
   invariant(last?.checkpoint !== undefined, `commit of ${seqno}, which is not a pending signature`)
-  const kv = last.checkpoint.kv ?? openCommitted(s, seqno)
-  const tree = flush(s.tree, seqno)
+  const items = s.pending.slice(s.pending.first, seqno + 1)
+  const { kv, transactions } =
+    last.checkpoint.kv === undefined
+      ? openCommitted(s, items)
+      : { kv: last.checkpoint.kv, transactions: transactionsOf(items) }
+  const committedTree = flush(last.checkpoint.tree, seqno)
   const state: ExecutorState = {
     ...s,
     summary,
-    committed: { kv, tree: flush(last.checkpoint.tree, seqno) },
+    committed: { kv, tree: committedTree },
     kv: isPrimary(s) ? s.kv : kv,
-    tree,
+    tree: flush(s.tree, seqno),
     pending: s.pending.cutStart(seqno + 1),
     signatureOutstanding: false,
   }
@@ -211,6 +218,7 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
     seqno,
     viewHistory: summary.viewHistory,
     secrets: s.secrets.all,
+    now: transactions && { transactions, tree: committedTree },
   }
   // Secrets before nodes: whoever is let in because of this commit must not be given fewer than it holds.
   const secrets = tellOfSecrets(told.state)
@@ -222,25 +230,40 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
   return { state: opened.state, effects: [...effects, ...opened.effects] }
 }
 
-function openCommitted(s: ExecutorState, seqno: number): KvState {
-  const items = s.pending.slice(s.pending.first, seqno + 1)
-  const open = (from: KvState, records: readonly Pending[], isRemoved: boolean): KvState =>
-    applyWriteSets(
-      from,
-      records.map(({ record }) => writesOf(s, record, isRemoved)),
-    )
-  const { withoutFrom = seqno + 1 } = s.secrets
-  if (withoutFrom > seqno) return open(s.committed.kv, items, false)
-  const kv = open(
+interface Opened {
+  readonly kv: KvState
+  /** Undefined when something in them stays closed to this node. */
+  readonly transactions: readonly SequencedWrites[] | undefined
+}
+
+/** A backup opens what is committed. */
+function openCommitted(s: ExecutorState, items: readonly Pending[]): Opened {
+  const { withoutFrom = Number.MAX_SAFE_INTEGER } = s.secrets
+  const open = (from: KvState, records: readonly Pending[], isRemoved: boolean): Required<Opened> => {
+    const transactions = records.map(({ record, writes }) => ({
+      seqno: record.seqno,
+      writes: writes ?? writesOf(s, record, isRemoved),
+    }))
+    return { kv: applyWriteSets(from, transactions), transactions }
+  }
+  const before = open(
     s.committed.kv,
     items.filter(({ record }) => record.seqno < withoutFrom),
     false,
   )
-  return open(
-    kv,
-    items.filter(({ record }) => record.seqno >= withoutFrom),
-    isRemovedNode(s, kv),
-  )
+  const after = items.filter(({ record }) => record.seqno >= withoutFrom)
+  if (after.length === 0) return before
+  return { kv: open(before.kv, after, isRemovedNode(s, before.kv)).kv, transactions: undefined }
+}
+
+/** What is committed and was executed, or opened, before. */
+function transactionsOf(items: readonly Pending[]): SequencedWrites[] | undefined {
+  const transactions: SequencedWrites[] = []
+  for (const { record, writes } of items) {
+    if (writes === undefined) return undefined
+    transactions.push({ seqno: record.seqno, writes })
+  }
+  return transactions
 }
 
 function tellOrigins(s: ExecutorState, summary: ConsensusSummary): Step<ExecutorState> {

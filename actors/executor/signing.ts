@@ -92,7 +92,7 @@ export function signed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): Ste
   const record = { ...txId, kind: 'signature' as const, bytes }
   const tree = append(config.crypto, s.tree, leaf)
   const checkpoint = { tree, kv: applyWriteSet(signing.kv, writes, signing.seqno) }
-  const own: Pending = { record, leaf, checkpoint }
+  const own: Pending = { record, leaf, writes, checkpoint }
   const entered: ExecutorState = {
     ...s,
     signing: undefined,

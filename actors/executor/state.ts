@@ -70,8 +70,13 @@ export interface Checkpoint {
 export interface Pending {
   readonly record: LogRecord
   readonly leaf: Uint8Array
+  /** All that it wrote; undefined on a backup, which has not opened it. */
+  readonly writes: WriteSet | undefined
   readonly checkpoint: Checkpoint | undefined
 }
+
+/** A transaction that was executed here. */
+export type Added = Pending & { readonly writes: WriteSet; readonly checkpoint: undefined }
 
 /** A signature transaction whose seqno is taken and whose signatures are being made. */
 export interface Signing {
@@ -83,7 +88,7 @@ export interface Signing {
   readonly coseProtected: Uint8Array
   readonly kv: KvState
   /** Transactions executed meanwhile; their leaves follow the signature's. */
-  readonly held: readonly { readonly record: LogRecord; readonly leaf: Uint8Array }[]
+  readonly held: readonly Added[]
 }
 
 /** Nodes that have caught up and whose certificates are being signed by the service's key. */

@@ -9,6 +9,7 @@ import type { Invariant } from '../actor.ts'
 import { step } from '../actor.ts'
 import { actions, contextOf, guards, machineActor, machineTypes } from '../machine.ts'
 import { indexRead, ledgerRead } from './fetching.ts'
+import { handedContinues, writeHanded } from './handed.ts'
 import * as indexing from './indexing.ts'
 import { expire, query, receiptWanted } from './queries.ts'
 import { initialState, type HistorianConfig, type HistorianEvent, type HistorianState } from './state.ts'
@@ -27,6 +28,7 @@ type Name =
   | 'readOn'
   | 'holdBatch'
   | 'writeBatch'
+  | 'writeHanded'
   | 'batchWritten'
   | 'stopIndex'
 
@@ -35,6 +37,8 @@ type GuardName =
   | 'isOfAnotherPast'
   | 'isBehind'
   | 'isAwaitedAndBehind'
+  | 'isAwaitedAndHanded'
+  | 'handedContinues'
   | 'batchIsCovered'
   | 'batchIsCorrupt'
   | 'batchIsForeign'
@@ -46,6 +50,8 @@ const historianSetup = setup({
     isOfAnotherPast: indexing.isOfAnotherPast,
     isBehind: indexing.isBehind,
     isAwaitedAndBehind: indexing.isAwaitedAndBehind,
+    isAwaitedAndHanded: indexing.isAwaitedAndHanded,
+    handedContinues,
     batchIsCovered: indexing.batchIsCovered,
     batchIsCorrupt: indexing.batchIsCorrupt,
     batchIsForeign: indexing.batchIsForeign,
@@ -64,12 +70,16 @@ const historianSetup = setup({
     readOn: indexing.readOn,
     holdBatch: indexing.holdBatch,
     writeBatch: indexing.writeBatch,
+    writeHanded,
     batchWritten: indexing.batchWritten,
     stopIndex: indexing.stopIndex,
   }),
 })
 
-const hurryIndex = { guard: 'isBehind', target: 'reading', actions: 'readOn' } as const
+const goOn = [
+  { guard: 'handedContinues', target: 'writing', actions: 'writeHanded' },
+  { guard: 'isBehind', target: 'reading', actions: 'readOn' },
+] as const
 
 export const historianMachine = historianSetup.createMachine({
   id: 'historian',
@@ -100,13 +110,13 @@ export const historianMachine = historianSetup.createMachine({
           { guard: 'isOfAnotherPast', target: 'opening', actions: ['committed', 'clearIndex'] },
           { target: 'pausing', actions: ['committed', 'pause'] },
         ],
-        hurryIndex,
+        hurryIndex: goOn,
       },
     },
     pausing: {
       on: {
-        indexPause: [{ guard: 'isBehind', target: 'reading', actions: 'readOn' }, { target: 'idle' }],
-        hurryIndex,
+        indexPause: [...goOn, { target: 'idle' }],
+        hurryIndex: goOn,
       },
     },
     reading: {
@@ -122,6 +132,7 @@ export const historianMachine = historianSetup.createMachine({
     writing: {
       on: {
         indexWritten: [
+          { guard: 'isAwaitedAndHanded', actions: ['batchWritten', 'writeHanded'] },
           { guard: 'isAwaitedAndBehind', target: 'reading', actions: ['batchWritten', 'readOn'] },
           { target: 'pausing', actions: ['batchWritten', 'pause'] },
         ],
@@ -169,7 +180,7 @@ const historicalOf = (app: App): HistoricalEndpoint[] =>
 /** The historian's definition, for any host. */
 export const historian = machineActor<HistorianConfig, HistorianState, HistorianEvent>({
   kind: 'historian',
-  version: 1,
+  version: 2,
   machine: historianMachine,
   start: (config) => step(initialState(config, buildRouter(config.apps.flatMap(historicalOf)))),
   invariants,

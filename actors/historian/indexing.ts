@@ -1,5 +1,5 @@
-// The index of the past, built in the background from the ledger itself, whether it is a moment or a whole ledger behind: read a batch, verify
-// it, write its rows with the mark, go on. Only what is committed is read, so nothing is ever taken back.
+// The index of the past, built in the background: from what the executor hands over with each commit (handed.ts), and from the ledger itself for
+// whatever came before: read a batch, verify it, write its rows with the mark, go on. Only what is committed is read, so nothing is ever taken back.
 // The rule to remember: rows are written only once a signature of the service covers the transactions they are of.
 import { DecodeError, equalBytes } from '../../protocols/codec/bytes.ts'
 import { viewAt } from '../../protocols/consensus/view-history.ts'
@@ -15,31 +15,43 @@ import { trace, type Effect, type IndexRow } from '../effects.ts'
 import { judgeOnce } from '../machine.ts'
 import { decodeMark, encodeMark, indexKey, rowsOf, type Mark } from './index-rows.ts'
 import { verifierOf } from './fetching.ts'
+import { firstHanded, handedContinues, stillToCome, takeOver } from './handed.ts'
 import { askAgain, isAwaited } from './lookups.ts'
 import { giveAll } from './queries.ts'
-import { EMPTY_INDEX, type HeldLeaf, type HistorianEvent, type HistorianState, type IndexState } from './state.ts'
+import {
+  EMPTY_INDEX,
+  nextOf,
+  type HeldLeaf,
+  type HistorianEvent,
+  type HistorianState,
+  type IndexState,
+} from './state.ts'
 import { allWrites, isCorrupt, verifySignature, type Corrupt, type Signed, type Signers } from './verification.ts'
 
 type Event<T extends HistorianEvent['type']> = Extract<HistorianEvent, { readonly type: T }>
 
 /** The commit index moved. */
 export function committed(s: HistorianState, { event }: Envelope<HistorianEvent>): Step<HistorianState> {
-  const { seqno, viewHistory, secrets } = event as HistoryCommitted
+  const commit = event as HistoryCommitted
+  const { seqno, viewHistory, secrets } = commit
   const secret = s.index.secret ?? indexKey(s.config.crypto, secrets)
   const unconfirmedView = seqno >= s.index.upTo ? undefined : s.index.unconfirmedView
-  const state = { ...s, committedSeqno: seqno, viewHistory, secrets, index: { ...s.index, secret, unconfirmedView } }
+  const known = { ...s, committedSeqno: seqno, viewHistory, secrets, index: { ...s.index, secret, unconfirmedView } }
+  const state = { ...known, index: takeOver(known, commit) }
   return unconfirmedView === s.index.unconfirmedView ? unchanged(state) : askAgain(state)
 }
 
 export const openIndex = (s: HistorianState): Step<HistorianState> => step(s, { type: 'openIndex', clear: false })
 
 /** What is there is not of this past: it is built anew. */
-export const clearIndex = (s: HistorianState): Step<HistorianState> =>
-  step(
-    { ...s, index: { ...EMPTY_INDEX, secret: s.index.secret, reads: s.index.reads } },
+export function clearIndex(s: HistorianState): Step<HistorianState> {
+  const { secret, reads, handed, handedRows } = s.index
+  return step(
+    { ...s, index: { ...EMPTY_INDEX, secret, reads, handed, handedRows } },
     { type: 'openIndex', clear: true },
     trace('indexRebuilt', { committed: s.committedSeqno }),
   )
+}
 
 const foundMark = judgeOnce<HistorianState, HistorianEvent, Mark | undefined>((s, { event }) => {
   const { mark } = event as Event<'indexOpened'>
@@ -68,14 +80,17 @@ export function isOfAnotherPast({ index }: HistorianState, { event }: Envelope<H
   return viewAt(viewHistory, index.upTo) !== index.unconfirmedView
 }
 
-const nextOf = ({ upTo, held }: IndexState): number => (held.at(-1)?.seqno ?? upTo) + 1
-
 export const isBehind = (s: HistorianState): boolean => s.committedSeqno > s.index.upTo
 
-/** With what is being written counted in: asked when that has been done. */
+/** These two with what is being written counted in: asked when that has been done. */
 export function isAwaitedAndBehind(s: HistorianState): boolean {
   const after = withWritten(s)
   return isBehind(after) && isAwaited(after)
+}
+
+export function isAwaitedAndHanded(s: HistorianState): boolean {
+  const after = withWritten(s)
+  return handedContinues(after) && isAwaited(after)
 }
 
 export function pause(s: HistorianState): Step<HistorianState> {
@@ -83,14 +98,13 @@ export function pause(s: HistorianState): Step<HistorianState> {
   return step(s, { type: 'setTimer', name: 'indexPause', afterMs: [indexPauseMs, indexPauseMs] })
 }
 
-export const readOn = (s: HistorianState): Step<HistorianState> =>
-  step(s, {
-    type: 'readEntries',
-    token: 'index',
-    from: nextOf(s.index),
-    to: s.committedSeqno,
-    bytesMax: INDEX_BATCH_BYTES_MAX,
-  })
+/** Reads from the ledger what was not handed over. The first batch, which finds where the ledger of this node begins, is not cut short. */
+export function readOn(s: HistorianState): Step<HistorianState> {
+  const from = nextOf(s.index)
+  const handed = s.index.upTo === 0 ? undefined : firstHanded(s)
+  const to = handed === undefined || handed === from ? s.committedSeqno : handed - 1
+  return step(s, { type: 'readEntries', token: 'index', from, to, bytesMax: INDEX_BATCH_BYTES_MAX })
+}
 
 type Verdict =
   | { readonly kind: 'held'; readonly index: IndexState }
@@ -227,7 +241,7 @@ function withWritten(s: HistorianState): HistorianState {
   const { writing } = s.index
   if (writing === undefined) return s
   const { begin, upTo } = writing
-  return { ...s, index: { ...s.index, begin, upTo, writing: undefined, isResumed: false } }
+  return { ...s, index: stillToCome({ ...s.index, begin, upTo, writing: undefined, isResumed: false }) }
 }
 
 /** Durable: what waited for it is asked. */

@@ -121,6 +121,14 @@ export interface HeldLeaf {
   readonly rows: readonly IndexRow[]
 }
 
+/** The rows of one commit, as the executor handed it over. */
+export interface Handed {
+  /** First transaction of the commit. */
+  readonly from: number
+  readonly end: Omit<Mark, 'begin'>
+  readonly rows: readonly IndexRow[]
+}
+
 /** How far the index has come. What it is doing is the chart's state. */
 export interface IndexState {
   /** Derived from the ledger secrets. SECRET. Undefined before anything was committed. */
@@ -136,6 +144,9 @@ export interface IndexState {
   /** Over everything up to `upTo` and `held`; undefined if the ledger does not begin at 1 and no signature was reached. */
   readonly tree: MerkleTree | undefined
   readonly held: readonly HeldLeaf[]
+  /** Commits that were not read but handed over, ascending, not in the index yet; and the number of their rows. */
+  readonly handed: AppendList<Handed>
+  readonly handedRows: number
   /** Being written. */
   readonly writing: Mark | undefined
   /** Questions under way, by token. */
@@ -152,10 +163,15 @@ export const EMPTY_INDEX: IndexState = {
   isResumed: false,
   tree: emptyTree,
   held: [],
+  handed: AppendList.startingAt<Handed>(1),
+  handedRows: 0,
   writing: undefined,
   reads: {},
   broken: undefined,
 }
+
+/** The transaction that the index needs next. */
+export const nextOf = ({ upTo, held }: IndexState): number => (held.at(-1)?.seqno ?? upTo) + 1
 
 export interface HistorianState {
   readonly config: HistorianConfig

@@ -3,6 +3,8 @@
 // The rule to remember: one `executed` (or, for another node, `forwarded`) answers each query, exactly once.
 import type { AppRequest, Caller } from '../app.ts'
 import type { TxId } from '../ids.ts'
+import type { SequencedWrites } from '../ledger/write-set.ts'
+import type { MerkleTree } from '../merkle/tree.ts'
 import type { Receipt } from '../receipts/receipt.ts'
 import type { LedgerSecrets } from '../secrets/ledger-secrets.ts'
 
@@ -24,6 +26,12 @@ export interface HistoricalQuery {
   readonly patience: Patience
 }
 
+/** Transactions that follow one another, the last of them a signature, with the tree over everything up to there. SECRET: private maps included. */
+export interface CommittedNow {
+  readonly transactions: readonly SequencedWrites[]
+  readonly tree: MerkleTree
+}
+
 /** From the executor, whenever the commit index moved. */
 export interface HistoryCommitted {
   readonly type: 'historyCommitted'
@@ -32,6 +40,8 @@ export interface HistoryCommitted {
   readonly viewHistory: readonly number[]
   /** Those in force up to there, and perhaps later ones. SECRET. */
   readonly secrets: LedgerSecrets
+  /** What has been committed since the last of these messages, so that it need not be read back; undefined if the executor does not know all of it. */
+  readonly now: CommittedNow | undefined
 }
 
 /** From any actor of the node, about a committed transaction. Answered by `receiptMade`. */

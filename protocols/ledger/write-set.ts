@@ -19,6 +19,12 @@ export interface MapWrites {
 /** All changes of one transaction, maps in ascending byte order of their names. */
 export type WriteSet = readonly MapWrites[]
 
+/** What the transaction at `seqno` changed. */
+export interface SequencedWrites {
+  readonly seqno: number
+  readonly writes: WriteSet
+}
+
 /** Public maps are stored in clear, all others encrypted (CCF facts §3.4). */
 export const isPublicMap = (name: string): boolean => name.startsWith('public:')
 

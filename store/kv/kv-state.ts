@@ -2,7 +2,7 @@
 // durable: what survives a crash is the ledger, and this is replayed from it.
 // The rule to remember: a KvState never changes. Keeping the old one is the snapshot and the rollback.
 import { fromByteString, toByteString } from '../../protocols/codec/bytes.ts'
-import type { MapWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
+import type { MapWrites, SequencedWrites, WriteSet } from '../../protocols/ledger/write-set.ts'
 import { compareNames, emptySortedMap, type SortedMap, type SortedMapEdit } from './sorted-map.ts'
 
 /** A value and the seqno of the transaction that wrote it. */
@@ -89,24 +89,19 @@ export function mapNames(state: KvState): string[] {
   return names.sort(compareNames)
 }
 
-export interface SequencedWriteSet {
-  readonly seqno: number
-  readonly writeSet: WriteSet
-}
-
 /**
  * The state after a transaction: its writes get version `seqno`. Values are copied, so they may be views on a received
  * buffer. Removing an absent key changes nothing (old CCF ledgers do it).
  */
 export const applyWriteSet = (state: KvState, writeSet: WriteSet, seqno: number): KvState =>
-  applyWriteSets(state, [{ seqno, writeSet }])
+  applyWriteSets(state, [{ seqno, writes: writeSet }])
 
 /** The state after several transactions in order. Copies each touched path once, so it is cheaper than one by one. */
-export function applyWriteSets(state: KvState, writeSets: readonly SequencedWriteSet[]): KvState {
+export function applyWriteSets(state: KvState, writeSets: readonly SequencedWrites[]): KvState {
   const changes = new KvChanges(state)
   for (let i = 0; i < writeSets.length; i++) {
-    const { seqno, writeSet } = writeSets[i]!
-    for (let j = 0; j < writeSet.length; j++) applyMapWrites(changes, writeSet[j]!, seqno)
+    const { seqno, writes } = writeSets[i]!
+    for (let j = 0; j < writes.length; j++) applyMapWrites(changes, writes[j]!, seqno)
   }
   return changes.finish()
 }

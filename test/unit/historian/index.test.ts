@@ -45,7 +45,7 @@ function written(): Past {
 function begin(past: Past, index: PastIndexPort) {
   const { config, committedSeqno: seqno, viewHistory, secrets } = past.historian(past.backup)
   const lone = new LoneHistorian(config, past.service.sim.node(past.backup).disk, index)
-  return { lone, committed: { seqno, viewHistory, secrets } }
+  return { lone, committed: { seqno, viewHistory, secrets, now: undefined } }
 }
 
 async function historyOf(past: Past, index: PastIndexPort) {

@@ -5,7 +5,7 @@ import type { MachineState } from '../../../actors/machine.ts'
 import type { LogRecord } from '../../../protocols/consensus/log.ts'
 import { fromUtf8 } from '../../../protocols/codec/bytes.ts'
 import { formatTxId, type NodeId, type TxId } from '../../../protocols/ids.ts'
-import { CALM } from '../../../runtime/host/sim.ts'
+import { CALM, type SimObserver } from '../../../runtime/host/sim.ts'
 import { SimService } from '../../../runtime/models/service/service.ts'
 import { sampleApps } from '../../../runtime/samples/index.ts'
 
@@ -26,8 +26,8 @@ export class Past {
   readonly leader: NodeId
   readonly changes: Change[] = []
 
-  constructor(seed: number) {
-    this.service = new SimService({ seed, nodes: 3, faults: CALM, apps: sampleApps })
+  constructor(seed: number, observe?: SimObserver) {
+    this.service = new SimService({ seed, nodes: 3, faults: CALM, apps: sampleApps, ...(observe && { observe }) })
     this.leader = this.service.leader()
   }
 

@@ -183,9 +183,9 @@ describe('state', () => {
   it('applies a batch as it would one by one, and ignores removals of nothing', () => {
     const sets = [1, 2, 3].map((seqno) => ({
       seqno,
-      writeSet: [{ name: 'm', writes: [{ key: k(`k${seqno}`), value: k('v') }], removes: [k(`k${seqno - 1}`)] }],
+      writes: [{ name: 'm', writes: [{ key: k(`k${seqno}`), value: k('v') }], removes: [k(`k${seqno - 1}`)] }],
     }))
-    const oneByOne = sets.reduce((state, { seqno, writeSet }) => applyWriteSet(state, writeSet, seqno), emptyKv)
+    const oneByOne = sets.reduce((state, { seqno, writes }) => applyWriteSet(state, writes, seqno), emptyKv)
     expect(kvDigest(applyWriteSets(emptyKv, sets), sha256)).toEqual(kvDigest(oneByOne, sha256))
     expect(readMap(oneByOne, 'm').versionOfPreviousWrite(k('k3'))).toBe(3)
   })
