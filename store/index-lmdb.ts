@@ -114,8 +114,9 @@ export class LedgerIndex {
   /** Promises of the writes being queued; LMDB gives the same one to most of a transaction. */
   #written: Promise<boolean>[] = []
 
-  constructor(path: string) {
-    const { directory, db } = openBytes(path, 'index.mdb')
+  /** `isScratch`: see openBytes. */
+  constructor(path: string, isScratch = false) {
+    const { directory, db } = openBytes(path, 'index.mdb', isScratch)
     this.path = directory
     invariant(!openPaths.has(this.path), `the index at ${this.path} is already open in this process`)
     this.#db = db
@@ -319,7 +320,7 @@ export const openIndex = (path: string): LedgerIndex => new LedgerIndex(path)
 /** Makes an index anew; what an earlier process left there is removed unread (see removeIndex). */
 export function freshIndex(path: string): LedgerIndex {
   removeIndex(path)
-  return openIndex(path)
+  return new LedgerIndex(path, true)
 }
 
 /**

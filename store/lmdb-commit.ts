@@ -6,8 +6,15 @@ import { StorageError } from './ledger/files.ts'
 
 export type ByteDatabase = RootDatabase<Uint8Array, Uint8Array>
 
-/** Creates the directory if need be. `directory` of the result is its real path. */
-export function openBytes(path: string, file: string): { readonly directory: string; readonly db: ByteDatabase } {
+/**
+ * Creates the directory if need be. `directory` of the result is its real path. Of an environment that is removed unread when its process is gone
+ * (`isScratch`), nothing is synchronised: its fsyncs would only keep the ledger's waiting.
+ */
+export function openBytes(
+  path: string,
+  file: string,
+  isScratch: boolean,
+): { readonly directory: string; readonly db: ByteDatabase } {
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const directory = realpathSync(path)
   const db = open<Uint8Array, Uint8Array>({
@@ -16,6 +23,7 @@ export function openBytes(path: string, file: string): { readonly directory: str
     keyEncoding: 'binary',
     // Its batches of an event turn have a promise of their own that nobody is given.
     eventTurnBatching: false,
+    noSync: isScratch,
   })
   // Reader slots of a killed process would keep old pages alive and grow the file.
   db.readerCheck()

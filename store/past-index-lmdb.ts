@@ -39,16 +39,16 @@ const seqnoOf = (key: Uint8Array): number =>
 /** Makes an index anew; what an earlier process left there is removed unread (see removeIndex). */
 export function freshPastIndex(path: string): PastIndex {
   removeIndex(path)
-  return new PastIndex(path)
+  return new PastIndex(path, true)
 }
 
 export class PastIndex {
   readonly #db: ByteDatabase
   readonly #directory: string
 
-  /** Opens or creates the index in a directory of its own; no process may open it twice. */
-  constructor(path: string) {
-    const { directory, db } = openBytes(path, 'past.mdb')
+  /** Opens or creates the index in a directory of its own; no process may open it twice. `isScratch`: see openBytes. */
+  constructor(path: string, isScratch = false) {
+    const { directory, db } = openBytes(path, 'past.mdb', isScratch)
     this.#directory = directory
     this.#db = db
   }

@@ -11,7 +11,7 @@ import { deserialiseTree, flush, serialiseTree, type MerkleTree } from '../../pr
 import type { LedgerSecrets } from '../../protocols/secrets/ledger-secrets.ts'
 import type { IndexRow } from '../effects.ts'
 
-const LABEL = utf8('Concordat index of the past')
+const LABEL = utf8('Concordat index of the past, 2')
 const KEY_BYTES = 16
 const MAC_BYTES = 32
 
@@ -22,11 +22,14 @@ export function indexKey(crypto: Crypto, secrets: LedgerSecrets): Uint8Array {
   return crypto.hmacSha256(first.secret, LABEL)
 }
 
-/** The name of a key in the index: 16 bytes. The table's length keeps `a|bc` and `ab|c` apart. */
+/**
+ * The name of a key in the index: 16 bytes. The table's length keeps `a|bc` and `ab|c` apart. One hash, keyed by its first bytes and cut to half, where
+ * HMAC takes two for every write of a service: cutting is what keeps others from going on hashing (AMAC; Bellare, Bernstein, Tessaro, 2016).
+ */
 export function keyOfWrite(crypto: Crypto, secret: Uint8Array, table: string, key: Uint8Array): Uint8Array {
   const name = utf8(table)
   const length = new Uint8Array([name.length >>> 8, name.length])
-  return crypto.hmacSha256(secret, concat(length, name, key)).slice(0, KEY_BYTES)
+  return crypto.sha256(secret, length, name, key).slice(0, KEY_BYTES)
 }
 
 /** The rows of one transaction. A signature's own tables are the ledger's, written each time: they have none. */
