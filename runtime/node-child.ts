@@ -6,9 +6,9 @@ import type { FromNode, NodePreparation, ToNode } from './node-process-messages.
 
 /**
  * Under load a node's young objects are the tail of its log and its pending transactions, which outlive a collection: in 16 MB, V8's default, they are
- * copied again and again. And it must not throw code away that the next burst of requests needs. Together a quarter more writes (`npm run bench`).
+ * copied again and again (`npm run bench`: a tenth of a node's time). Others: node-process.ts.
  */
-const NODE_FLAGS = ['--max-semi-space-size=64', '--no-flush-bytecode']
+const NODE_FLAGS = ['--max-semi-space-size=64']
 
 const ANSWER_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 5000

@@ -32,8 +32,15 @@ const FULL: Omit<BenchPlan, 'only'> = {
   valueBytes: [20, 1024],
   warmUpMs: 1500,
   measureMs: 3000,
+  heatAloneMs: 30_000,
 }
-const QUICK: Omit<BenchPlan, 'only'> = { inFlight: [1, 512], valueBytes: [20], warmUpMs: 1000, measureMs: 2000 }
+const QUICK: Omit<BenchPlan, 'only'> = {
+  inFlight: [1, 512],
+  valueBytes: [20],
+  warmUpMs: 1000,
+  measureMs: 2000,
+  heatAloneMs: 5000,
+}
 
 const number = (value: number): string => Math.round(value).toLocaleString('en-US')
 const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1)
