@@ -97,9 +97,9 @@ export type SigningKeyName = 'node' | 'service'
 
 /**
  * `serving`: clients may be led here. `leaving`: no new ones, the node is being removed (an order that may be undone: `serving` again).
- * `retired`: it was removed for good, and its process may end.
+ * `retired`: it was removed for good, and its process may end. `outrun`: it never took part and cannot catch up any more; its process may end.
  */
-export type LifecycleStage = 'serving' | 'leaving' | 'retired'
+export type LifecycleStage = 'serving' | 'leaving' | 'retired' | 'outrun'
 
 export interface SignItem {
   readonly key: SigningKeyName

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import type { Envelope } from '../actors/actor.ts'
 import { channelBinding, channelKeyStatement } from '../actors/channel/identity.ts'
+import type { LifecycleStage } from '../actors/effects.ts'
 import { parseCertificate } from '../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../protocols/crypto/native.ts'
 import type { NodeId } from '../protocols/ids.ts'
@@ -62,6 +63,17 @@ const NOTICES: Readonly<Record<string, Notice>> = {
   snapshotNotSaved: ({ fileName, reason }) => `snapshot ${fileName} was not written, and the node goes on: ${reason}`,
   snapshotAbandoned: ({ seqno }) =>
     `the snapshot at ${seqno} is given up: it is too large, or its receipt cannot be had`,
+}
+
+/** Why a node ends by itself, for operators. */
+const FAREWELLS: Readonly<Partial<Record<LifecycleStage, { readonly why: string; readonly exitCode: number }>>> = {
+  retired: { why: 'it was removed from the service, which goes on without it', exitCode: 0 },
+  outrun: {
+    why:
+      'it was let in too slowly, and the primary no longer holds what it still needs. Add another, which begins at a snapshot ' +
+      '(concordat node add; with --node-data it may have this directory)',
+    exitCode: EXIT_STOPPED,
+  },
 }
 
 const tell = (message: FromNode): void => {
@@ -256,9 +268,10 @@ function run(prepared: Prepared, membership: Membership): LiveHost {
     onDefect: (error, last) => crash(preparation.directory, error, last),
     onLifecycle: (stage) => {
       if (stage === 'serving') tell({ type: 'serving' })
-      if (stage !== 'retired') return
-      console.error('this node stops: it was removed from the service, which goes on without it')
-      void stop(host, prepared)
+      const farewell = FAREWELLS[stage]
+      if (farewell === undefined) return
+      console.error(`this node stops: ${farewell.why}`)
+      void stop(host, prepared, farewell.exitCode)
     },
     ...(journal === undefined ? {} : { observe: (envelope, effects) => journal.record(envelope, effects) }),
   })
@@ -278,7 +291,7 @@ function stopWithoutLedger(reason: string): never {
   process.exit(EXIT_STOPPED)
 }
 
-async function stop(host: LiveHost | undefined, prepared: Prepared | undefined): Promise<never> {
+async function stop(host: LiveHost | undefined, prepared: Prepared | undefined, exitCode = 0): Promise<never> {
   host?.stop()
   if (prepared !== undefined) {
     await prepared.bus.close()
@@ -287,7 +300,7 @@ async function stop(host: LiveHost | undefined, prepared: Prepared | undefined):
     await prepared.pastIndex.close()
     await prepared.lock.release()
   }
-  process.exit(0)
+  process.exit(exitCode)
 }
 
 /** Runs until the parent says stop, or is gone. */

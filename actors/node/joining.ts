@@ -126,6 +126,13 @@ export function beginAnew(s: NodeState, { event }: Envelope<NodeEvent>): Step<No
   )
 }
 
+/**
+ * What it holds cannot be continued any more, and a ledger does not begin twice: the operator starts it again, and it begins at a snapshot. It counted in no
+ * quorum and served nobody, so that nothing is lost with it.
+ */
+export const giveUp = (s: NodeState): Step<NodeState> =>
+  step(s, { type: 'lifecycle', stage: 'outrun' }, trace('outrun'))
+
 const FETCHER = 'snapshot-fetcher'
 /** Those that are made for one beginning of the log. */
 const SERVICE = ['executor', 'replica', 'ledger-writer'] as const

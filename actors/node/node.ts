@@ -13,6 +13,7 @@ import {
   beginAnew,
   findSnapshot,
   found,
+  giveUp,
   isWelcomeOfPeer,
   join,
   secretsChanged,
@@ -31,6 +32,7 @@ type Name =
   | 'welcome'
   | 'findSnapshot'
   | 'beginAnew'
+  | 'giveUp'
   | 'takePart'
   | 'nodesChanged'
   | 'secretsChanged'
@@ -75,6 +77,7 @@ const nodeSetup = setup({
     welcome,
     findSnapshot,
     beginAnew,
+    giveUp,
     takePart,
     nodesChanged,
     secretsChanged,
@@ -141,6 +144,7 @@ export const nodeMachine = nodeSetup.createMachine({
       on: {
         ...asNodeOfService,
         beyondReach: { target: 'findingSnapshot', actions: 'beginAnew' },
+        outrun: { target: 'outrun', actions: 'giveUp' },
         nodesChanged: [
           { guard: 'isTrusted', target: 'partOfNetwork', actions: ['nodesChanged', 'serve'] },
           { actions: 'nodesChanged' },
@@ -172,6 +176,7 @@ export const nodeMachine = nodeSetup.createMachine({
         received: { actions: 'refuseHello' },
       },
     },
+    outrun: {},
     retired: {
       on: {
         sessionEnded: { actions: 'sessionEnded' },

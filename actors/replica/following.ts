@@ -41,13 +41,26 @@ export const refuseAppendEntries = (s: ReplicaState, envelope: Envelope<ReplicaE
   effects: [nack(senderOf(envelope), s.currentView, lastIdx(s))],
 })
 
+/** From the leader of this node's own view: by its log, which has all that is committed, this node counts in no quorum. */
+const isFromLeader = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): boolean =>
+  (envelope.event as LogBeginsLater).view === s.currentView
+
 /** Nothing is held, so nothing was acknowledged or committed here. */
 export const mayBeginAnew = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): boolean =>
-  lastIdx(s) === 0 && (envelope.event as LogBeginsLater).view === s.currentView
+  lastIdx(s) === 0 && isFromLeader(s, envelope)
 
 export const askForSnapshot = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): Step<ReplicaState> => ({
   state: s,
   effects: [send<NodeNotice>('node', { type: 'beyondReach', view: s.currentView, leader: senderOf(envelope) })],
+})
+
+/** What is held leads nowhere. A late word for a node that has begun anew meanwhile is no news. */
+export const isOutrun = (s: ReplicaState, envelope: Envelope<ReplicaEvent>): boolean =>
+  lastIdx(s) + 1 < (envelope.event as LogBeginsLater).firstIdx && isFromLeader(s, envelope)
+
+export const tellOutrun = (s: ReplicaState): Step<ReplicaState> => ({
+  state: s,
+  effects: [send<NodeNotice>('node', { type: 'outrun' })],
 })
 
 /** An AppendEntries of the current view. */

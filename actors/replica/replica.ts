@@ -27,6 +27,7 @@ type Name =
   | 'refuseAppendEntries'
   | 'receiveAppendEntries'
   | 'askForSnapshot'
+  | 'tellOutrun'
   | 'becomeDurable'
   | 'leaderBecomesDurable'
   | 'replicate'
@@ -54,6 +55,7 @@ type GuardName =
   | 'winsElection'
   | 'quorumIsLost'
   | 'mayBeginAnew'
+  | 'isOutrun'
   | 'answerFinishesRetirement'
   | 'durabilityFinishesRetirement'
 
@@ -94,6 +96,7 @@ const replicaSetup = setup({
     winsElection: elections.winsElection,
     quorumIsLost: replication.quorumIsLost,
     mayBeginAnew: following.mayBeginAnew,
+    isOutrun: following.isOutrun,
     answerFinishesRetirement: (s, envelope) => isFinished(receiveAnswer(s, envelope)),
     durabilityFinishesRetirement: (s, envelope) => isFinished(leaderBecomesDurable(s, envelope)),
   }),
@@ -111,6 +114,7 @@ const replicaSetup = setup({
     refuseAppendEntries: following.refuseAppendEntries,
     receiveAppendEntries: following.receiveAppendEntries,
     askForSnapshot: following.askForSnapshot,
+    tellOutrun: following.tellOutrun,
     becomeDurable: following.becomeDurable,
     leaderBecomesDurable,
     replicate: replication.replicate,
@@ -169,7 +173,10 @@ export const replicaMachine = replicaSetup.createMachine({
     follower: {
       on: {
         AppendEntries: [learnFromAppendEntries, refuseOldLeader, { actions: 'receiveAppendEntries' }],
-        LogBeginsLater: { guard: 'mayBeginAnew', actions: 'askForSnapshot' },
+        LogBeginsLater: [
+          { guard: 'mayBeginAnew', actions: 'askForSnapshot' },
+          { guard: 'isOutrun', actions: 'tellOutrun' },
+        ],
         RequestVote: requestVote,
         ProposeRequestVote: proposeRequestVote,
         electionTimeout: standForElection,

@@ -89,7 +89,8 @@ const mayRead = (s: ReplicaState, peer: Peer): boolean => !peer.reading && peer.
 function sendBatch(s: ReplicaState, to: NodeId): Step<ReplicaState> {
   const peer = s.peers[to]!
   const from = peer.sentIdx + 1
-  if (from <= (s.config.beginning?.seqno ?? 0)) return refuseEntries(s, to)
+  const firstIdx = (s.config.beginning?.seqno ?? 0) + 1
+  if (from < firstIdx) return refuseEntries(s, to, firstIdx)
   if (from < s.log.first) {
     const read: Effect = {
       type: 'readEntries',
@@ -108,14 +109,14 @@ function sendBatch(s: ReplicaState, to: NodeId): Step<ReplicaState> {
 }
 
 /**
- * What `to` needs next is not in this ledger. Only a learner is told, which is in no quorum and so may begin anew; until it does, or another leads, it
- * is asked with each heartbeat where it stands.
+ * What `to` needs next is not in this ledger. Only a learner is told, which is in no quorum and so may begin anew, or give up; until it does, or another
+ * leads, it is asked with each heartbeat where it stands.
  */
-function refuseEntries(s: ReplicaState, to: NodeId): Step<ReplicaState> {
+function refuseEntries(s: ReplicaState, to: NodeId, firstIdx: number): Step<ReplicaState> {
   const { sentIdx } = s.peers[to]!
   const asked = withPeer(s, to, { ...s.peers[to]!, probe: sentIdx })
   const isLearner = s.learners.some(({ node }) => node === to)
-  const told: LogBeginsLater = { type: 'LogBeginsLater', view: s.currentView }
+  const told: LogBeginsLater = { type: 'LogBeginsLater', view: s.currentView, firstIdx }
   return { state: asked, effects: [heartbeat(s, to), ...(isLearner ? [send(`replica@${to}`, told)] : [])] }
 }
 

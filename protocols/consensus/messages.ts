@@ -51,6 +51,8 @@ export interface ProposeRequestVote {
 export interface LogBeginsLater {
   readonly type: 'LogBeginsLater'
   readonly view: number
+  /** First entry that the sender can send. */
+  readonly firstIdx: number
 }
 
 export type ConsensusMessage =
@@ -117,6 +119,8 @@ export type NodeNotice =
   | { readonly type: 'peersChanged'; readonly peers: readonly NodeId[] }
   /** This node holds no entry, and the leader of `view` cannot give it the first: only a snapshot lets it take part, and that leader has one. */
   | { readonly type: 'beyondReach'; readonly view: number; readonly leader: NodeId }
+  /** This node is a learner that holds a part of the log, and the leader holds nothing that continues it: it cannot catch up any more. */
+  | { readonly type: 'outrun' }
 
 /**
  * From executor to replica, on the primary: nodes that are sent the log but count in no quorum, until a configuration names them.

@@ -122,8 +122,9 @@ function write(open: (sizeHint: number) => ByteWriter, message: PeerMessage): re
       return [writer.u8(ELECTION_TYPES.indexOf(message.electionType)).finish()]
     }
     case 'ProposeRequestVote':
-    case 'LogBeginsLater':
       return [open(0).u32le(message.view).finish()]
+    case 'LogBeginsLater':
+      return [open(0).u32le(message.view).u64le(message.firstIdx).finish()]
     case 'forward':
       return writeForward(open, message)
     case 'forwarded':
@@ -222,7 +223,7 @@ function read(reader: ByteReader, type: PeerMessage['type']): PeerMessage {
     case 'ProposeRequestVote':
       return { type, view: reader.u32le() } satisfies ProposeRequestVote
     case 'LogBeginsLater':
-      return { type, view: reader.u32le() } satisfies LogBeginsLater
+      return { type, view: reader.u32le(), firstIdx: reader.u64le() } satisfies LogBeginsLater
     case 'forward':
       return readForward(reader)
     case 'forwarded':

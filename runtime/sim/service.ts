@@ -29,7 +29,7 @@ export interface Service {
   submit(nodeId: string, client: number, submission: Submission): void
   /** Starts a fresh node, which knows those that serve. It takes part once it is registered. */
   addNode(): NodeId
-  /** True if no other node that this one knows serves any more: it can neither join nor learn that it was removed. */
+  /** True if no other node that this one knows serves any more, or it has stopped as it cannot catch up: it can neither join nor learn that it was removed. */
   isStranded(nodeId: NodeId): boolean
   /** What the operator registers the node with. */
   registration(nodeId: NodeId): Uint8Array

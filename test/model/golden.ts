@@ -402,7 +402,7 @@ export const NOT_TAKEN: readonly { readonly why: string; readonly edges: readonl
   },
   {
     why: 'no log of these models stands on a snapshot (test/unit/replica, test/sim/snapshots)',
-    edges: ['follower --LogBeginsLater [mayBeginAnew]--> follower'],
+    edges: ['follower --LogBeginsLater [mayBeginAnew]--> follower', 'follower --LogBeginsLater [isOutrun]--> follower'],
   },
   {
     why: 'the whole log is in memory: nothing is read back from the ledger (test/unit/replica, test/sim)',

@@ -73,6 +73,18 @@ class Scene {
     return node
   }
 
+  /** Whoever leads proposes it. */
+  handOverTo(node: NodeId): void {
+    const { service } = this
+    for (let i = 0; i < 20 && service.leader() !== node; i++) {
+      const leader = service.leader()
+      const { currentView: view } = service.replicaOf(leader).s
+      service.sim.post(node, `replica@${leader}`, 'replica', { type: 'ProposeRequestVote', view } as { type: string })
+      service.sim.run(500)
+    }
+    expect(service.leader()).toBe(node)
+  }
+
   snapshotsOf(node: NodeId): VerifiedSnapshot[] {
     const { disk } = this.service.sim.node(node)
     return disk.snapshotNames.map(
@@ -161,14 +173,7 @@ describe('snapshots of a simulated service', () => {
     expect(service.sim.ledgerOf(joiner).records[0]!.seqno).toBe(begins + 1)
     scene.work(10)
     scene.agree()
-    // Whoever leads hands over to it.
-    for (let i = 0; i < 20 && service.leader() !== joiner; i++) {
-      const leader = service.leader()
-      const { currentView: view } = service.replicaOf(leader).s
-      service.sim.post(joiner, `replica@${leader}`, 'replica', { type: 'ProposeRequestVote', view } as { type: string })
-      service.sim.run(500)
-    }
-    expect(service.leader()).toBe(joiner)
+    scene.handOverTo(joiner)
     scene.work(60)
     scene.agree()
     // What it makes itself continues what it began with, and is as good for the next.
@@ -192,14 +197,7 @@ describe('snapshots of a simulated service', () => {
     const standing = scene.join()
     // Nobody else has a snapshot, and whoever stands on this one leads.
     for (const node of service.nodeIds) if (node !== standing) service.sim.node(node).disk.snapshots.clear()
-    while (service.leader() !== standing) {
-      const leader = service.leader()
-      const { currentView: view } = service.replicaOf(leader).s
-      service.sim.post(standing, `replica@${leader}`, 'replica', { type: 'ProposeRequestVote', view } as {
-        type: string
-      })
-      service.sim.run(500)
-    }
+    scene.handOverTo(standing)
     const joiner = service.addNode()
     const phase = (): string => (service.sim.stateOf(joiner, 'node') as { value: string }).value
     for (let i = 0; i < 50 && phase() === 'pending'; i++) {
@@ -214,6 +212,31 @@ describe('snapshots of a simulated service', () => {
     expect(service.sim.run(5000, () => service.serving.includes(joiner))).toBe(true)
     expect(service.leader()).toBe(standing)
     expect(scene.beginningOf(joiner)).toBeGreaterThan(0)
+    scene.agree()
+  })
+
+  it('leave a learner behind that holds a part of the log, and whose leader begins later: it stops, and another joins', () => {
+    const scene = new Scene(8, CALM)
+    scene.work(10)
+    const { service } = scene
+    const { sim } = service
+    const others = [...service.nodeIds]
+    const late = service.addNode()
+    const held = (): number => service.replicaOf(late).s.log.end - 1
+    for (let i = 0; i < 50 && held() === 0; i++) {
+      scene.ask('PUT', `/node/network/nodes/${late}`, service.registration(late))
+      sim.run(500, () => held() > 0)
+    }
+    expect([held() > 0, scene.beginningOf(late)]).toEqual([true, 0])
+    for (const node of others) sim.disconnect(node, late)
+    scene.work(60)
+    const standing = scene.join()
+    expect(scene.beginningOf(standing)).toBeGreaterThan(held() + 1)
+    scene.handOverTo(standing)
+    sim.heal()
+    expect(sim.run(20_000, () => !sim.node(late).running)).toBe(true)
+    const another = scene.join()
+    expect(scene.beginningOf(another)).toBeGreaterThan(0)
     scene.agree()
   })
 

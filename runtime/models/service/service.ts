@@ -63,6 +63,7 @@ export class SimService implements Service {
   readonly #identities: Identities
   readonly #nodes = new Map<string, NodeOptions>()
   readonly #serving = new Set<NodeId>()
+  readonly #outrun = new Set<NodeId>()
   readonly #inboxes = new Map<string, (Executed | CommitNotice)[]>()
   #token = 0
 
@@ -139,8 +140,9 @@ export class SimService implements Service {
     return nodeId
   }
 
-  /** True if nobody it knows of runs and can write its ledger: what happens from now on it will not hear. */
+  /** True if nobody it knows of runs and can write its ledger, or it has given up: what happens from now on it will not hear. */
   isStranded(nodeId: NodeId): boolean {
+    if (this.#outrun.has(nodeId)) return true
     const { s } = this.sim.stateOf(nodeId, 'node') as MachineState<NodeState>
     return !s.peers.some((peer) => this.serving.includes(peer) && this.replicaOf(peer).value !== 'halted')
   }
@@ -156,7 +158,8 @@ export class SimService implements Service {
   #follow(nodeId: NodeId, stage: LifecycleStage): void {
     if (stage === 'serving') this.#serving.add(nodeId)
     else this.#serving.delete(nodeId)
-    if (stage === 'retired') this.sim.stop(nodeId)
+    if (stage === 'outrun') this.#outrun.add(nodeId)
+    if (stage === 'retired' || stage === 'outrun') this.sim.stop(nodeId)
   }
 
   replicaOf(nodeId: string): ReplicaSight {

@@ -109,7 +109,7 @@ const messages: Readonly<Record<PeerMessage['type'], fc.Arbitrary<PeerMessage>>>
     electionType,
   }),
   ProposeRequestVote: fc.record({ type: fc.constant('ProposeRequestVote' as const), view: u31 }),
-  LogBeginsLater: fc.record({ type: fc.constant('LogBeginsLater' as const), view: u31 }),
+  LogBeginsLater: fc.record({ type: fc.constant('LogBeginsLater' as const), view: u31, firstIdx: index }),
   forward: fc.record({
     type: fc.constant('forward' as const),
     token: index,

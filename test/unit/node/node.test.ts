@@ -229,6 +229,15 @@ describe('joining', () => {
     expect(serves.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica').effects).toEqual([])
   })
 
+  it('stops when what it holds cannot be continued any more, unless it takes part already', () => {
+    const joiner = new Node().joins(bob)
+    joiner.post({ type: 'outrun' }, 'replica')
+    expect([joiner.phase, joiner.stages]).toEqual(['outrun', ['outrun']])
+    expect(joiner.ledgerSays(trusted(alice, bob, self), CERTIFICATE).effects).toEqual([])
+    const serves = new Node().joins(bob).ledgerSays(trusted(alice, bob, self), CERTIFICATE)
+    expect([serves.post({ type: 'outrun' }, 'replica').effects, serves.phase]).toEqual([[], 'partOfNetwork'])
+  })
+
   it('serves clients only when the ledger has its certificate, and it is Trusted', () => {
     const joiner = new Node()
     expect(joiner.hello()).toBe('FrontendNotOpen')

@@ -211,12 +211,27 @@ describe('learners', () => {
     const greeting = heartbeat!.message as AppendEntries
     w.event('2', { ...greeting, prevIdx: 0, prevView: 0, idx: 0, viewOfIdx: 0, records: [] }, 'replica@0')
     expect([w.value('2'), w.log('2')]).toEqual(['follower', ''])
-    w.event('2', { type: 'LogBeginsLater', view: 1 }, 'replica@0')
+    w.event('2', { type: 'LogBeginsLater', view: 1, firstIdx: 40 }, 'replica@0')
     expect(told(w, '2', 'beyondReach')).toEqual([])
-    w.event('2', { type: 'LogBeginsLater', view: 2 }, 'replica@0')
+    w.event('2', { type: 'LogBeginsLater', view: 2, firstIdx: 40 }, 'replica@0')
     expect(told(w, '2', 'beyondReach')).toHaveLength(1)
-    w.event('1', { type: 'LogBeginsLater', view: 2 }, 'replica@0')
+    w.event('1', { type: 'LogBeginsLater', view: 2, firstIdx: 40 }, 'replica@0')
     expect([w.log('1') !== '', told(w, '1', 'beyondReach')]).toEqual([true, []])
+  })
+
+  it('that hold too little to be continued say so, to the leader of their own view only', () => {
+    const w = new World(['0', '1', '2'])
+    w.begin('0', ['0', '1'])
+    learners(w, ['2'])
+    w.event('0', { type: 'heartbeatTimeout' })
+    w.settle('0')
+    expect(w.log('2')).not.toBe('')
+    w.event('2', { type: 'LogBeginsLater', view: 1, firstIdx: 40 }, 'replica@0')
+    const next = w.s('2').log.end
+    w.event('2', { type: 'LogBeginsLater', view: 2, firstIdx: next }, 'replica@0')
+    expect(told(w, '2', 'outrun')).toEqual([])
+    w.event('2', { type: 'LogBeginsLater', view: 2, firstIdx: next + 1 }, 'replica@0')
+    expect([told(w, '2', 'outrun').length, told(w, '2', 'beyondReach')]).toEqual([1, []])
   })
 
   it('get the log, count in no quorum, and are told of once when they hold what is committed', () => {
