@@ -1,26 +1,16 @@
-// The composition of one node: which actors there are, with which configuration, and how NATS subjects lead to them.
-// One of the few files that know actors by name. What is serialisable of it (NodeSetup) heads every journal, so replay composes the same node.
-import { channel } from '../actors/channel/channel.ts'
+// The composition of one node: with which configuration its actors run (catalogue.ts has them all), and how NATS subjects lead to them.
+// What is serialisable of it (NodeSetup) heads every journal, so replay composes the same node.
 import type { ChannelConfig } from '../actors/channel/state.ts'
-import { erase, type AnyActorDefinition, type Envelope } from '../actors/actor.ts'
+import type { Envelope } from '../actors/actor.ts'
 import type { Effect, HostEvent, LifecycleStage } from '../actors/effects.ts'
-import { executor } from '../actors/executor/executor.ts'
 import type { ExecutorConfig } from '../actors/executor/state.ts'
-import { historian } from '../actors/historian/historian.ts'
 import type { HistorianConfig } from '../actors/historian/state.ts'
-import { keeper, type KeeperConfig } from '../actors/keeper/keeper.ts'
-import { ledgerWriter } from '../actors/ledger-writer/ledger-writer.ts'
-import { node } from '../actors/node/node.ts'
+import type { KeeperConfig } from '../actors/keeper/keeper.ts'
 import type { NodeConfig } from '../actors/node/state.ts'
-import { replica } from '../actors/replica/replica.ts'
 import type { ReplicaConfig } from '../actors/replica/state.ts'
-import { rpc } from '../actors/rpc/rpc.ts'
 import type { RpcConfig } from '../actors/rpc/state.ts'
-import { session } from '../actors/session/session.ts'
 import type { SessionConfig } from '../actors/session/state.ts'
-import { snapshotFetcher } from '../actors/snapshot-fetcher/snapshot-fetcher.ts'
 import type { FetcherConfig } from '../actors/snapshot-fetcher/state.ts'
-import { snapshotter } from '../actors/snapshotter/snapshotter.ts'
 import type { SnapshotterConfig } from '../actors/snapshotter/state.ts'
 import type { App } from '../protocols/app.ts'
 import { toHex } from '../protocols/codec/bytes.ts'
@@ -43,24 +33,10 @@ import { noiseKeyPair } from '../protocols/session/noise.ts'
 import { nodeSubjects, parseNodeSubject } from '../protocols/subjects.ts'
 import type { NodeSetup } from './node-setup.ts'
 import type { Bus, BusMessage } from './bus/bus.ts'
+import { catalogue } from './catalogue.ts'
 import { ClientQueues } from './client-queues.ts'
 import { DiscoveryResponder } from './discovery-responder.ts'
 import { LiveHost, monotonicNow, type LiveHostOptions } from './host/live.ts'
-
-/** Every kind of actor a node runs. */
-export const catalogue = (): AnyActorDefinition[] => [
-  erase(node),
-  erase(replica),
-  erase(executor),
-  erase(historian),
-  erase(keeper),
-  erase(ledgerWriter),
-  erase(snapshotter),
-  erase(snapshotFetcher),
-  erase(channel),
-  erase(session),
-  erase(rpc),
-]
 
 const BYTES_BEFORE_SENDING = 64 * 1024
 const JOIN_RETRY_MS = 200

@@ -1,8 +1,8 @@
-// What an asker is told: a client a response, another actor of the node its receipt.
+// What a client is told that asked about the past.
 // The rule to remember: every query is answered exactly once; 202 is an answer too.
 import type { AppResponse } from '../../protocols/app.ts'
 import { refusal, type Refusal } from '../../protocols/errors.ts'
-import { RETRY_AFTER_SECONDS, type ReceiptMade } from '../../protocols/historical/messages.ts'
+import { RETRY_AFTER_SECONDS } from '../../protocols/historical/messages.ts'
 import { jsonResponse, refusalResponse, type Executed, type Forwarded } from '../../protocols/requests.ts'
 import type { Receipt } from '../../protocols/receipts/receipt.ts'
 import { splitAddress } from '../actor.ts'
@@ -17,24 +17,15 @@ export type Outcome =
 
 export const refused = (problem: Refusal): Outcome => ({ kind: 'refused', refused: problem })
 
-/** To a client: it may have come by way of another node's executor, which then knows the batch as one it forwarded. */
-function toClient(asker: Extract<Asker, { readonly kind: 'client' }>, response: AppResponse): Effect {
-  const { origin, originToken: token } = asker
-  const answer = { token, view: 0, responses: [response] }
+export const tell = (asker: Asker, outcome: Outcome): Effect => answer(asker, responseTo(asker.requestId, outcome))
+
+/** The client may have come by way of another node's executor, which then knows the batch as one it forwarded. */
+function answer({ origin, originToken: token }: Asker, response: AppResponse): Effect {
+  const message = { token, view: 0, responses: [response] }
   return splitAddress(origin).node === undefined
-    ? send<Executed>(origin, { type: 'executed', ...answer })
-    : send<Forwarded>(origin, { type: 'forwarded', ...answer })
+    ? send<Executed>(origin, { type: 'executed', ...message })
+    : send<Forwarded>(origin, { type: 'forwarded', ...message })
 }
-
-export function tell(asker: Asker, outcome: Outcome): Effect {
-  if (asker.kind === 'client') return toClient(asker, responseTo(asker.requestId, outcome))
-  const { address, token } = asker
-  const receipt = outcome.kind === 'receipt' ? outcome.receipt : undefined
-  return send<ReceiptMade>(address, { type: 'receiptMade', token, receipt, problem: problemOf(outcome) })
-}
-
-const problemOf = (outcome: Outcome): string | undefined =>
-  outcome.kind === 'refused' ? outcome.refused.message : undefined
 
 function responseTo(id: number, outcome: Outcome): AppResponse {
   switch (outcome.kind) {
@@ -48,10 +39,8 @@ function responseTo(id: number, outcome: Outcome): AppResponse {
 }
 
 /** 202: it is being fetched, and a retry will find it (CCF facts §5.1). */
-export function tellLater(asker: Asker): Effect {
-  if (asker.kind === 'actor') return tell(asker, refused(refusal(503, 'TransactionPendingOrUnknown', 'not in time')))
-  return toClient(asker, jsonResponse(asker.requestId, 202, { retry_after_seconds: RETRY_AFTER_SECONDS }))
-}
+export const tellLater = (asker: Asker): Effect =>
+  answer(asker, jsonResponse(asker.requestId, 202, { retry_after_seconds: RETRY_AFTER_SECONDS }))
 
 /** Why a transaction is not shown. Corruption is named and stays: it is never repaired in silence. */
 export function refuseUnavailable(seqno: number, why: Unavailable): Refusal {

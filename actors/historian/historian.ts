@@ -11,12 +11,11 @@ import { actions, contextOf, guards, machineActor, machineTypes } from '../machi
 import { indexRead, ledgerRead } from './fetching.ts'
 import { handedContinues, writeHanded } from './handed.ts'
 import * as indexing from './indexing.ts'
-import { expire, query, receiptWanted } from './queries.ts'
+import { expire, query } from './queries.ts'
 import { initialState, type HistorianConfig, type HistorianEvent, type HistorianState } from './state.ts'
 
 type Name =
   | 'query'
-  | 'receiptWanted'
   | 'ledgerRead'
   | 'indexRead'
   | 'expire'
@@ -58,7 +57,6 @@ const historianSetup = setup({
   }),
   actions: actions<HistorianState, HistorianEvent, Name>({
     query,
-    receiptWanted,
     ledgerRead,
     indexRead,
     expire,
@@ -87,7 +85,6 @@ export const historianMachine = historianSetup.createMachine({
   initial: 'unopened',
   on: {
     historicalQuery: { actions: 'query' },
-    receiptWanted: { actions: 'receiptWanted' },
     ledgerRead: { actions: 'ledgerRead' },
     indexRead: { actions: 'indexRead' },
     expire: { actions: 'expire' },

@@ -2,8 +2,7 @@
 // The rule to remember: every query is answered once and then forgotten, and everything about it is bounded (protocols/limits.ts).
 import { viewAt } from '../../protocols/consensus/view-history.ts'
 import { refusal } from '../../protocols/errors.ts'
-import { formatTxId } from '../../protocols/ids.ts'
-import type { HistoricalQuery, Patience, ReceiptWanted } from '../../protocols/historical/messages.ts'
+import type { HistoricalQuery, Patience } from '../../protocols/historical/messages.ts'
 import {
   HISTORY_QUERIES_ACTIVE_MAX,
   HISTORY_QUERIES_MAX,
@@ -51,7 +50,7 @@ const TOO_MANY_ROUNDS = refusal(
 /** A client's request. */
 export function query(s: HistorianState, { event, at }: Envelope<HistorianEvent>): Step<HistorianState> {
   const { origin, originToken, request, caller, wanted, target, patience } = event as HistoricalQuery
-  const asker: Asker = { kind: 'client', origin, originToken, requestId: request.id }
+  const asker: Asker = { origin, originToken, requestId: request.id }
   if (wanted === 'strategies') return step(s, tell(asker, { kind: 'content', content: strategies(s) }))
   if (wanted !== 'endpoint') {
     if (target === undefined)
@@ -67,21 +66,6 @@ function strategies({ index, viewHistory }: HistorianState) {
   const { begin, upTo, broken } = index
   const watermark = upTo === 0 ? null : `${viewAt(viewHistory, upTo)}.${upTo}`
   return responseContent({ body: [{ name: 'WritesByKey', begin, watermark, problem: broken ?? null }] })
-}
-
-/** Another actor of this node needs a receipt. */
-export function receiptWanted(s: HistorianState, { event, from, at }: Envelope<HistorianEvent>): Step<HistorianState> {
-  const { token, txId } = event as ReceiptWanted
-  const asker: Asker = { kind: 'actor', address: from, token }
-  if (txId.seqno > s.committedSeqno) {
-    const pending = refusal(
-      404,
-      'TransactionPendingOrUnknown',
-      `Transaction ${formatTxId(txId)} is not committed here.`,
-    )
-    return step(s, tell(asker, refused(pending)))
-  }
-  return takeIn(s, at, asker, { kind: 'receipt', target: txId }, 'untilReady')
 }
 
 function takeIn(s: HistorianState, at: number, asker: Asker, wanted: Wanted, patience: Patience): Step<HistorianState> {

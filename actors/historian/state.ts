@@ -4,7 +4,7 @@ import type { App, AppRequest, Caller, HistoricalEndpoint } from '../../protocol
 import { toHex } from '../../protocols/codec/bytes.ts'
 import type { Certificate } from '../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
-import type { HistoricalQuery, HistoryCommitted, ReceiptWanted } from '../../protocols/historical/messages.ts'
+import type { HistoricalQuery, HistoryCommitted } from '../../protocols/historical/messages.ts'
 import type { TxId } from '../../protocols/ids.ts'
 import { emptyTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { Router } from '../../protocols/router.ts'
@@ -33,7 +33,6 @@ export interface HistorianConfig {
 export type HistorianEvent =
   | HistoricalQuery
   | HistoryCommitted
-  | ReceiptWanted
   | { readonly type: 'expire' }
   | { readonly type: 'indexPause' }
   /** From itself: somebody waits for the index. */
@@ -44,9 +43,11 @@ export type HistorianEvent =
     >
 
 /** Who is answered. */
-export type Asker =
-  | { readonly kind: 'client'; readonly origin: Address; readonly originToken: number; readonly requestId: number }
-  | { readonly kind: 'actor'; readonly address: Address; readonly token: number }
+export interface Asker {
+  readonly origin: Address
+  readonly originToken: number
+  readonly requestId: number
+}
 
 export type Wanted =
   | { readonly kind: 'receipt' | 'coseReceipt'; readonly target: TxId }

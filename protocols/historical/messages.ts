@@ -5,7 +5,6 @@ import type { AppRequest, Caller } from '../app.ts'
 import type { TxId } from '../ids.ts'
 import type { SequencedWrites } from '../ledger/write-set.ts'
 import type { MerkleTree } from '../merkle/tree.ts'
-import type { Receipt } from '../receipts/receipt.ts'
 import type { LedgerSecrets } from '../secrets/ledger-secrets.ts'
 
 /** How long the asker waits for the ledger before it is told 202 and to come again. */
@@ -42,21 +41,6 @@ export interface HistoryCommitted {
   readonly secrets: LedgerSecrets
   /** What has been committed since the last of these messages, so that it need not be read back; undefined if the executor does not know all of it. */
   readonly now: CommittedNow | undefined
-}
-
-/** From any actor of the node, about a committed transaction. Answered by `receiptMade`. */
-export interface ReceiptWanted {
-  readonly type: 'receiptWanted'
-  readonly token: number
-  readonly txId: TxId
-}
-
-export interface ReceiptMade {
-  readonly type: 'receiptMade'
-  readonly token: number
-  /** Undefined: not to be had on this node at present; `problem` says why. */
-  readonly receipt: Receipt | undefined
-  readonly problem: string | undefined
 }
 
 /** The query parameters that belong to the platform, not to the endpoint. */

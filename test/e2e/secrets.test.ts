@@ -6,11 +6,11 @@ import { expect, it } from 'vitest'
 import { certificateId, parseCertificate } from '../../protocols/crypto/certificate.ts'
 import { nativeCrypto } from '../../protocols/crypto/native.ts'
 import type { Client } from '../../runtime/client/index.ts'
-import { joinService, type JoinedNode } from '../../runtime/join-service.ts'
+import type { JoinedNode } from '../../runtime/join-service.ts'
 import type { LocalService } from '../../runtime/local-service.ts'
 import { listNodes } from '../../runtime/operator.ts'
-import { connectClient, program, TEST_TIMING, until, untilPrimary, withService } from '../support/local-service.ts'
-import { operatorOf, rekey } from '../support/operator.ts'
+import { connectClient, until, untilPrimary, withService } from '../support/local-service.ts'
+import { joinFourth, rekey } from '../support/operator.ts'
 import { concordat, temporaryFolder } from '../unit/cli/harness.ts'
 import { CLEAR_CODES, Load, missing } from './load.ts'
 
@@ -19,21 +19,6 @@ const MEMBERS = [0, 1, 2]
 
 const fileOf = ({ directory }: LocalService, name: string): string => join(directory, name)
 const textOf = (service: LocalService, name: string): string => readFileSync(fileOf(service, name), 'utf8')
-
-async function joinFourth(service: LocalService): Promise<JoinedNode> {
-  return joinService({
-    program: await program(),
-    directory: join(service.directory, 'node3'),
-    name: 'node3',
-    address: 'node3',
-    service: service.service,
-    servers: service.servers,
-    serviceCertificatePem: service.serviceCertificatePem,
-    operator: operatorOf(service),
-    timing: TEST_TIMING,
-    onNotice: () => undefined,
-  })
-}
 
 /** A session on that node. */
 const clientOn = (service: LocalService, { nodeId }: JoinedNode): Promise<Client> =>

@@ -1,5 +1,5 @@
 // Every chart of the project: each `actors/<kind>/<kind>.ts` exports one machine. Found by looking, so that none is forgotten.
-// Not the catalogue of a node (runtime/node.ts); test/tidy/charts.test.ts holds the two equal.
+// Not the catalogue of a node (runtime/catalogue.ts); test/tidy/charts.test.ts holds the two equal.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -3,13 +3,36 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConcordatError, type ClientIdentity } from '../../runtime/client/index.ts'
+import { joinService, type JoinedNode } from '../../runtime/join-service.ts'
 import type { LocalService } from '../../runtime/local-service.ts'
-import { connectClient, until } from './local-service.ts'
+import { connectClient, program, TEST_TIMING, until } from './local-service.ts'
 
 /** Member 0, as `concordat node` uses it. */
 export function operatorOf(service: LocalService): ClientIdentity {
   const read = (name: string): string => readFileSync(join(service.directory, name), 'utf8')
   return { certificatePem: read('member0_cert.pem'), privateKeyPem: read('member0_privk.pem') }
+}
+
+/** Starts a fourth node and lets it in, as `concordat node add` does. */
+export async function joinFourth(
+  service: LocalService,
+  {
+    timing = TEST_TIMING,
+    onNotice = () => undefined,
+  }: Partial<Pick<Parameters<typeof joinService>[0], 'timing' | 'onNotice'>> = {},
+): Promise<JoinedNode> {
+  return joinService({
+    program: await program(),
+    directory: join(service.directory, 'node3'),
+    name: 'node3',
+    address: 'node3',
+    service: service.service,
+    servers: service.servers,
+    serviceCertificatePem: service.serviceCertificatePem,
+    operator: operatorOf(service),
+    timing,
+    onNotice,
+  })
 }
 
 /** Resolves once a new ledger secret is answered with 200, and is committed if that is waited for. */

@@ -41,7 +41,7 @@ export const actorsReachingOut = (sources: readonly Source[]): string[] =>
     .map(({ from, to, line }) => `${from}:${line} imports ${to}; put shared message types into protocols/`)
 
 /** Outside tests, only composition roots know actors by name; others may name their types. */
-const COMPOSITION_ROOTS = [/^runtime\/node(-process)?\.ts$/, /^runtime\/cli\//, /^runtime\/models\//]
+const COMPOSITION_ROOTS = [/^runtime\/(catalogue|node|node-process)\.ts$/, /^runtime\/cli\//, /^runtime\/models\//]
 
 export const hostsKnowingActors = (sources: readonly Source[]): string[] =>
   edgesOf(sources)

@@ -4,7 +4,8 @@ import { nativeCrypto } from '../../../protocols/crypto/native.ts'
 import { DivergenceError } from '../../../protocols/errors.ts'
 import { readJournal } from '../../host/journal.ts'
 import { replay, type Replayed } from '../../host/replay.ts'
-import { catalogue, nodeConfig } from '../../node.ts'
+import { catalogue } from '../../catalogue.ts'
+import { nodeConfig } from '../../node.ts'
 import { sampleApps } from '../../samples/index.ts'
 
 /** Replays the journal at `path` with the actors of this program. @throws DivergenceError, CorruptDataError, UsageError */

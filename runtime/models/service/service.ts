@@ -5,15 +5,9 @@ import { erase, unchanged, type ActorDefinition, type AnyActorDefinition, type M
 import type { LifecycleStage } from '../../../actors/effects.ts'
 import { executor } from '../../../actors/executor/executor.ts'
 import type { ExecutorState } from '../../../actors/executor/state.ts'
-import { historian } from '../../../actors/historian/historian.ts'
-import { keeper } from '../../../actors/keeper/keeper.ts'
-import { ledgerWriter } from '../../../actors/ledger-writer/ledger-writer.ts'
 import type { MachineState } from '../../../actors/machine.ts'
-import { node } from '../../../actors/node/node.ts'
 import type { NodeState } from '../../../actors/node/state.ts'
 import { replica } from '../../../actors/replica/replica.ts'
-import { snapshotFetcher } from '../../../actors/snapshot-fetcher/snapshot-fetcher.ts'
-import { snapshotter } from '../../../actors/snapshotter/snapshotter.ts'
 import type { App, AppRequest, AppResponse } from '../../../protocols/app.ts'
 import { utf8 } from '../../../protocols/codec/bytes.ts'
 import { formatPem } from '../../../protocols/codec/pem.ts'
@@ -21,6 +15,7 @@ import { nodeIdOf } from '../../../protocols/crypto/certificate.ts'
 import type { Crypto } from '../../../protocols/crypto/crypto.ts'
 import type { NodeId } from '../../../protocols/ids.ts'
 import type { CommitNotice, Execute, Executed } from '../../../protocols/requests.ts'
+import { catalogue } from '../../catalogue.ts'
 import { Simulation, type SimFaults, type SimNode, type SimObserver } from '../../host/sim.ts'
 import { USUAL_KNOBS, type Knobs } from '../../sim/plan.ts'
 import type { ReplicaSight, Replacements, Service, ServiceMaker, Submission } from '../../sim/service.ts'
@@ -77,7 +72,7 @@ export class SimService implements Service {
       seed,
       faults,
       crypto,
-      catalogue: catalogue(options.replacements ?? []),
+      catalogue: actorsOf(options.replacements ?? []),
       tolerant: ['replica'],
       onLifecycle: (host, stage) => this.#follow(host.id as NodeId, stage),
       observe: (host, envelope, effects, state) => {
@@ -245,19 +240,12 @@ export class SimService implements Service {
   }
 }
 
-function catalogue(replacements: Replacements): AnyActorDefinition[] {
-  const production = [
-    erase(node),
-    erase(replica),
-    erase(executor),
-    erase(historian),
-    erase(keeper),
-    erase(ledgerWriter),
-    erase(snapshotter),
-    erase(snapshotFetcher),
-  ]
-  const standIns = ['client', 'channel', 'rpc', 'session'].map((kind) => erase(standIn(kind)))
-  const all = [...production, ...standIns]
+/** Clients, and what is left out: nodes send each other their messages unsealed, clients speak to executors without a session. */
+const STAND_INS: readonly string[] = ['client', 'channel', 'rpc', 'session']
+
+function actorsOf(replacements: Replacements): AnyActorDefinition[] {
+  const production = catalogue().filter(({ kind }) => !STAND_INS.includes(kind))
+  const all = [...production, ...STAND_INS.map((kind) => erase(standIn(kind)))]
   return all.map((definition) => replacements.find(({ kind }) => kind === definition.kind) ?? definition)
 }
 

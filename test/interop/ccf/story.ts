@@ -1,24 +1,21 @@
 // The service whose ledgers and receipts CCF's package judges: a mixed load, a new ledger secret, a node that joins, a primary that is killed.
 // Not a judgement: what was reported as committed is noted down, and the directories are left for the auditor.
 // The rule to remember: chunks are small, so that even a short story fills several of them on each node.
-import { join } from 'node:path'
 import { parseTxId, type NodeId } from '../../../protocols/ids.ts'
 import type { Receipt } from '../../../protocols/receipts/receipt.ts'
 import { ConcordatError, type Client, type Response } from '../../../runtime/client/index.ts'
-import { joinService, type JoinedNode } from '../../../runtime/join-service.ts'
 import type { LocalService } from '../../../runtime/local-service.ts'
 import { fromUtf8 } from '../../../protocols/codec/bytes.ts'
 import { statementBytes, type Statement } from '../../../runtime/samples/statement.ts'
 import {
   connectClient,
-  program,
   startTestService,
   TEST_TIMING,
   until,
   untilPrimary,
   type TestService,
 } from '../../support/local-service.ts'
-import { operatorOf, rekey } from '../../support/operator.ts'
+import { joinFourth, rekey } from '../../support/operator.ts'
 import { CLEAR_CODES, Load } from '../../e2e/load.ts'
 
 const CHUNK_BYTES = 24 * 1024
@@ -72,7 +69,12 @@ async function tell(test: TestService): Promise<Story> {
     await rekey(service, { wait: 'committed' })
     await teller.rounds(1)
   }
-  const joined = await joinFourth(service)
+  const joined = await joinFourth(service, {
+    timing: TIMING,
+    onNotice: (notice) => {
+      throw new Error(`the joining node said: ${notice}`)
+    },
+  })
   try {
     await teller.rounds(ROUNDS)
     const signature = await lastSignature(client)
@@ -119,24 +121,6 @@ async function failOver(service: LocalService, client: Client) {
     throw new Error(`clients were told ${unclear.join(', ')}`, { cause: load.defects })
   }
   return { before, after }
-}
-
-/** As `concordat node add` does. */
-async function joinFourth(service: LocalService): Promise<JoinedNode> {
-  return joinService({
-    program: await program(),
-    directory: join(service.directory, 'node3'),
-    name: 'node3',
-    address: 'node3',
-    service: service.service,
-    servers: service.servers,
-    serviceCertificatePem: service.serviceCertificatePem,
-    operator: operatorOf(service),
-    timing: TIMING,
-    onNotice: (notice) => {
-      throw new Error(`the joining node said: ${notice}`)
-    },
-  })
 }
 
 interface Write {
