@@ -18,7 +18,7 @@ export function takeOver(s: HistorianState, { seqno, viewHistory, now }: History
   const [first] = now?.transactions ?? []
   if (now === undefined || first === undefined || index.secret === undefined || index.broken !== undefined) return index
   const { secret } = index
-  const rows = now.transactions.flatMap(({ seqno: of, writes }) => rowsOf(crypto, secret, of, writes))
+  const rows = rowsOf(crypto, secret, now.transactions)
   const end = { upTo: seqno, view: viewAt(viewHistory, seqno), tree: now.tree }
   let handed = index.handed.append([{ from: first.seqno, end, rows }])
   let handedRows = index.handedRows + rows.length

@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter, concat, DecodeError, equalBytes, utf8 } from '.
 import type { Crypto } from '../../protocols/crypto/crypto.ts'
 import { invariant } from '../../protocols/errors.ts'
 import { isSignature } from '../../protocols/ledger/signature.ts'
-import type { WriteSet } from '../../protocols/ledger/write-set.ts'
+import type { SequencedWrites } from '../../protocols/ledger/write-set.ts'
 import { deserialiseTree, flush, serialiseTree, type MerkleTree } from '../../protocols/merkle/tree.ts'
 import type { LedgerSecrets } from '../../protocols/secrets/ledger-secrets.ts'
 import type { IndexRow } from '../effects.ts'
@@ -26,20 +26,33 @@ export function indexKey(crypto: Crypto, secrets: LedgerSecrets): Uint8Array {
  * The name of a key in the index: 16 bytes. The table's length keeps `a|bc` and `ab|c` apart. One hash, keyed by its first bytes and cut to half, where
  * HMAC takes two for every write of a service: cutting is what keeps others from going on hashing (AMAC; Bellare, Bernstein, Tessaro, 2016).
  */
-export function keyOfWrite(crypto: Crypto, secret: Uint8Array, table: string, key: Uint8Array): Uint8Array {
+export const keyOfWrite = (crypto: Crypto, secret: Uint8Array, table: string, key: Uint8Array): Uint8Array =>
+  keyIn(crypto, beginningOf(secret, table), key)
+
+/** What is hashed before each key of a table. */
+function beginningOf(secret: Uint8Array, table: string): Uint8Array {
   const name = utf8(table)
-  const length = new Uint8Array([name.length >>> 8, name.length])
-  return crypto.sha256(secret, length, name, key).slice(0, KEY_BYTES)
+  return concat(secret, new Uint8Array([name.length >>> 8, name.length]), name)
 }
 
-/** The rows of one transaction. A signature's own tables are the ledger's, written each time: they have none. */
-export function rowsOf(crypto: Crypto, secret: Uint8Array, seqno: number, writes: WriteSet): IndexRow[] {
-  if (isSignature(writes)) return []
-  const row = (table: string, key: Uint8Array): IndexRow => ({ key: keyOfWrite(crypto, secret, table, key), seqno })
-  return writes.flatMap(({ name, writes: written, removes }) => [
-    ...written.map(({ key }) => row(name, key)),
-    ...removes.map((key) => row(name, key)),
-  ])
+const keyIn = (crypto: Crypto, beginning: Uint8Array, key: Uint8Array): Uint8Array =>
+  crypto.sha256(beginning, key).slice(0, KEY_BYTES)
+
+/** The rows of transactions, in order. A signature's own tables are the ledger's, written each time: they have none. */
+export function rowsOf(crypto: Crypto, secret: Uint8Array, transactions: readonly SequencedWrites[]): IndexRow[] {
+  const rows: IndexRow[] = []
+  // Most transactions of a batch write the same few tables.
+  const beginnings = new Map<string, Uint8Array>()
+  for (const { seqno, writes } of transactions) {
+    if (isSignature(writes)) continue
+    for (const { name, writes: written, removes } of writes) {
+      let beginning = beginnings.get(name)
+      if (beginning === undefined) beginnings.set(name, (beginning = beginningOf(secret, name)))
+      for (const { key } of written) rows.push({ key: keyIn(crypto, beginning, key), seqno })
+      for (const key of removes) rows.push({ key: keyIn(crypto, beginning, key), seqno })
+    }
+  }
+  return rows
 }
 
 /** How far an index goes. */

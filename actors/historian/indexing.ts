@@ -185,7 +185,7 @@ function leafOf(s: HistorianState, bytes: Uint8Array, secret: Uint8Array) {
     if (signature !== undefined) return { leaf, view, rows: NO_ROWS, signature }
     const opened = entry.ciphertext.length === 0 ? { writes: entry.publicWrites } : allWrites(verifierOf(s), entry)
     if (isCorrupt(opened)) return opened
-    return { leaf, view, rows: rowsOf(crypto, secret, seqno, opened.writes), signature }
+    return { leaf, view, rows: rowsOf(crypto, secret, [{ seqno, writes: opened.writes }]), signature }
   } catch (error) {
     if (error instanceof DecodeError) return { corrupt: error.message }
     throw error
