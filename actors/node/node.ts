@@ -197,7 +197,10 @@ const invariants: readonly Invariant<NodeState>[] = [
   },
   {
     name: 'unfinished handshakes are bounded',
-    broken: ({ handshakes }) => (handshakes.length <= HANDSHAKES_MAX ? undefined : `${handshakes.length} handshakes`),
+    broken: ({ handshakes, waiting }) =>
+      Math.max(handshakes.length, Object.keys(waiting).length) <= HANDSHAKES_MAX
+        ? undefined
+        : `${handshakes.length} handshakes, ${Object.keys(waiting).length} hellos`,
   },
   {
     name: 'a peer has one channel, and no node one to itself',

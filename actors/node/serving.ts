@@ -43,9 +43,18 @@ const answerHello =
     }
     const token = s.nextToken
     const { replySubject, clientNoise } = admission
-    const waiting = { ...s.waiting, [token]: { replySubject, clientNoise } }
+    const waiting = { ...withRoom(s.waiting), [token]: { replySubject, clientNoise } }
     return step({ ...s, nextToken: token + 1, waiting }, { type: 'drawBytes', token, count: SESSION_ID_BYTES })
   }
+
+/** Without the oldest, if there are as many as there may be: a burst of hellos waits for its session ids together. */
+function withRoom(waiting: NodeState['waiting']): NodeState['waiting'] {
+  const tokens = Object.keys(waiting)
+  if (tokens.length < HANDSHAKES_MAX) return waiting
+  // Keys that are whole numbers stand in ascending order.
+  const { [Number(tokens[0])]: _oldest, ...others } = waiting
+  return others
+}
 
 /** The oldest handshake is the one least likely to be finished. Its client, if there is one, is told so by its own next frame, and says hello again. */
 function makeRoom(s: NodeState): Step<NodeState> {

@@ -299,6 +299,21 @@ describe('clients', () => {
     expect(node.hello()).toBeUndefined()
   })
 
+  it(`that say hello in a burst wait for no more than ${HANDSHAKES_MAX} session ids: the oldest are dropped`, () => {
+    const node = serving()
+    const tokens = Array.from({ length: HANDSHAKES_MAX + 2 }, () => {
+      expect(node.hello()).toBeUndefined()
+      return node.effects.find((effect) => effect.type === 'drawBytes')!.token as number
+    })
+    const started = tokens.map((token, i) => {
+      const bytes = new Uint8Array(16)
+      new DataView(bytes.buffer).setUint32(0, i)
+      return node.post({ type: 'bytesDrawn', token, bytes }, 'host').started.length
+    })
+    expect(started.slice(0, 3)).toEqual([0, 0, 1])
+    expect(started.reduce((sum, count) => sum + count)).toBe(HANDSHAKES_MAX)
+  })
+
   it(`are ${SESSIONS_MAX} at most, not counting those that have not proven themselves`, () => {
     const node = serving()
     const sessions = Array.from({ length: SESSIONS_MAX }, () => node.openSession())
