@@ -2,7 +2,7 @@
 import { check, sim, type Mutant } from './mutant.ts'
 
 /** Clients that ask for statuses and receipts, and read what they wrote, while links are slow and nodes are cut off. */
-const SLOW_LINKS = sim('--seed 1 --runs 60 --nodes 3 --steps 2000 --faults clog,delay,partition')
+const SLOW_LINKS = sim('--seed 1 --runs 200 --nodes 3 --steps 2000 --faults clog,delay,partition')
 
 export const EXECUTOR_MUTANTS: readonly Mutant[] = [
   {
