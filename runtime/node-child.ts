@@ -6,7 +6,7 @@ import type { FromNode, NodePreparation, ToNode } from './node-process-messages.
 
 /**
  * Under load a node's young objects are the tail of its log and its pending transactions, which outlive a collection: in 16 MB, V8's default, they are
- * copied again and again (`npm run bench`: a tenth of a node's time). Others: node-process.ts.
+ * copied again and again (`npm run bench`: a fifth to a quarter fewer writes, in three alternating runs). Others: node-process.ts.
  */
 const NODE_FLAGS = ['--max-semi-space-size=64']
 

@@ -49,8 +49,8 @@ import { JournalWriter } from './host/journal.ts'
 
 const CERTIFICATE_DAYS = 365
 /**
- * What a commit takes runs once for each, some ten times a second on a quiet service: the V8 of Node 20 would interpret it for a minute before it compiles
- * it, and throw what it compiled away in a pause. Later ones compile sooner by themselves, and complain about flags that they do not know any more.
+ * What a commit takes runs once for each: the V8 of Node 20 interprets it for the first thousands, where a request that comes alone waits longest, and
+ * throws what it compiled away in a pause. Later ones compile sooner by themselves, and complain about flags that they do not know any more.
  */
 const V8_FLAGS = process.versions.node.startsWith('20.') ? ['--interrupt-budget=20000', '--no-flush-bytecode'] : []
 /** EX_SOFTWARE of sysexits: it stopped by itself, and said why. */
