@@ -134,7 +134,7 @@ async function prepare(preparation: NodePreparation): Promise<Prepared> {
     neededSeqno: () => ledger.firstSeqno - 1,
   })
   for (const file of snapshots.removed) console.error(`unfinished snapshot ${file} was removed`)
-  const index = new BackgroundIndex(join(directory, 'index'), ledger)
+  const index = new BackgroundIndex(join(directory, 'index'))
   const pastIndex = new LivePastIndex(freshPastIndex(join(directory, 'past')))
   const bus = await connectNats({
     servers,

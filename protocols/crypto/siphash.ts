@@ -1,10 +1,12 @@
 // SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", INDOCRYPT 2012). Not for secrets here: CCF orders the keys of a snapshot
 // by it, so whoever writes the same snapshot must know the order (CCF facts §15).
-// The rule to remember: 64-bit words are pairs of 32-bit halves, for big integers cost twenty times as much and a snapshot hashes every key.
-import { concat } from '../codec/bytes.ts'
+// The rule to remember: 64-bit words are pairs of 32-bit halves, for big integers cost twenty times as much, and nothing is allocated but the result: a
+// snapshot hashes every key.
 
 /** Lanes v0 … v3 as low, high, low, high, … */
 type Lanes = Int32Array
+
+const lanes: Lanes = new Int32Array(8)
 
 /** v[a] += v[b] */
 function add(v: Lanes, a: number, b: number): void {
@@ -50,27 +52,29 @@ function absorb(v: Lanes, low: number, high: number): void {
   v[1]! ^= high
 }
 
+/** Up to four bytes from `at` on, little-endian; what is beyond the end counts as zero. */
+const wordAt = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
+
 /** `key`: 16 bytes. @returns the 64-bit hash as two unsigned halves */
 export function sipHash24(key: Uint8Array, message: Uint8Array): { readonly low: number; readonly high: number } {
-  const k = new DataView(key.buffer, key.byteOffset, 16)
-  const [k0, k1, k2, k3] = [0, 4, 8, 12].map((at) => k.getInt32(at, true)) as [number, number, number, number]
+  const v = lanes
+  const [k0, k1, k2, k3] = [wordAt(key, 0), wordAt(key, 4), wordAt(key, 8), wordAt(key, 12)]
   // "somepseudorandomlygeneratedbytes"
-  const v = Int32Array.of(
-    k0 ^ 0x70736575,
-    k1 ^ 0x736f6d65,
-    k2 ^ 0x6e646f6d,
-    k3 ^ 0x646f7261,
-    k0 ^ 0x6e657261,
-    k1 ^ 0x6c796765,
-    k2 ^ 0x79746573,
-    k3 ^ 0x74656462,
-  )
+  v[0] = k0 ^ 0x70736575
+  v[1] = k1 ^ 0x736f6d65
+  v[2] = k2 ^ 0x6e646f6d
+  v[3] = k3 ^ 0x646f7261
+  v[4] = k0 ^ 0x6e657261
+  v[5] = k1 ^ 0x6c796765
+  v[6] = k2 ^ 0x79746573
+  v[7] = k3 ^ 0x74656462
+  const { length } = message
+  let at = 0
+  for (; at + 8 <= length; at += 8) absorb(v, wordAt(message, at), wordAt(message, at + 4))
   // The last word: what is left, and the length modulo 256 in the highest byte.
-  const padded = concat(message, new Uint8Array(8 - (message.length % 8)))
-  padded[padded.length - 1] = message.length
-  const words = new DataView(padded.buffer, padded.byteOffset, padded.length)
-  for (let at = 0; at < padded.length; at += 8) absorb(v, words.getInt32(at, true), words.getInt32(at + 4, true))
-  v[4]! ^= 0xff
+  absorb(v, wordAt(message, at), wordAt(message, at + 4) | (length << 24))
+  v[4] ^= 0xff
   rounds(v, 4)
-  return { low: (v[0]! ^ v[2]! ^ v[4]! ^ v[6]!) >>> 0, high: (v[1]! ^ v[3]! ^ v[5]! ^ v[7]!) >>> 0 }
+  return { low: (v[0] ^ v[2] ^ v[4] ^ v[6]) >>> 0, high: (v[1] ^ v[3] ^ v[5] ^ v[7]) >>> 0 }
 }

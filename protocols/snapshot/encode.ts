@@ -40,10 +40,12 @@ export interface SortedRows {
 
 /** Ranks of equal keys' hashes keep the order in which the rows come. */
 export function sortRows(rows: readonly SnapshotRow[]): SortedRows {
-  const ranked = rows.map((row) => ({ row, rank: sipHash24(KEY_ORDER, row.key).low })).sort((a, b) => a.rank - b.rank)
+  const unsorted = Uint32Array.from(rows, ({ key }) => sipHash24(KEY_ORDER, key).low)
+  const order = Uint32Array.from(rows, (_, i) => i).sort((a, b) => unsorted[a]! - unsorted[b]!)
   const writer = new ByteWriter(1024)
   const ends = new Uint32Array(rows.length)
-  ranked.forEach(({ row: { key, version, value } }, i) => {
+  order.forEach((row, i) => {
+    const { key, version, value } = rows[row]!
     writer.u64le(key.length).raw(key).raw(paddingTo8(key.length))
     writer
       .u64le(8 + value.length)
@@ -52,7 +54,7 @@ export function sortRows(rows: readonly SnapshotRow[]): SortedRows {
       .raw(paddingTo8(value.length))
     ends[i] = writer.length
   })
-  return { ranks: Uint32Array.from(ranked, ({ rank }) => rank), ends, bytes: writer.finish() }
+  return { ranks: order.map((row) => unsorted[row]!), ends, bytes: writer.finish() }
 }
 
 /** What precedes a map's rows. `rowsBytes`: of all of them, encoded. */

@@ -344,18 +344,6 @@ export class Ledger {
     return entries
   }
 
-  /** Where a written entry lies, for the index; undefined when the ledger does not hold it or has not written it yet. */
-  locate(
-    seqno: number,
-  ): { readonly chunkFirst: number; readonly offset: number; readonly sizeBytes: number } | undefined {
-    if (seqno < this.#firstSeqno || seqno > this.#writtenSeqno) return undefined
-    const found = this.#committed.find(seqno) ?? this.#writer.find(seqno)
-    invariant(found !== undefined, `no chunk holds seqno ${seqno}`)
-    const { first, positions, end } = found.chunk
-    const offset = positions.at(seqno - first, end)
-    return { chunkFirst: first, offset, sizeBytes: positions.at(seqno + 1 - first, end) - offset }
-  }
-
   #readWritten(from: number, to: number, bytesMax: number): StoredEntry[] {
     const found = this.#committed.find(from) ?? this.#writer.find(from)
     invariant(found !== undefined, `no chunk holds seqno ${from}`)

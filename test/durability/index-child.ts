@@ -1,18 +1,14 @@
 // Opens damaged indexes, one after the other, asks each for everything and says what it answered. The process may die of it: index-rot.ts expects that.
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
-import { openIndex } from '../../store/index-lmdb.ts'
+import { SignatureSeqnos } from '../../store/signatures-lmdb.ts'
 
 /** Everything an index answers about seqnos up to `last`. */
 export function answers(directory: string, last: number): string {
-  const index = openIndex(directory)
-  const hash = createHash('sha256').update(
-    JSON.stringify([index.lastSeqno, index.viewHistory, [...(index.load('vote') ?? [])]]),
-  )
-  for (let seqno = 1; seqno <= last; seqno++)
-    hash.update(JSON.stringify([index.location(seqno), index.nextSignature(seqno), index.viewAt(seqno)]))
+  const index = new SignatureSeqnos(directory)
+  const found = Array.from({ length: last }, (_, i) => index.next(i + 1) ?? null)
   void index.close()
-  return hash.digest('hex')
+  return createHash('sha256').update(JSON.stringify(found)).digest('hex')
 }
 
 /** `last`, then directories: for each, `open DIRECTORY`, then `answered HASH` or `refused REASON`. */

@@ -1,8 +1,7 @@
 // What a worker said before it ended (worker.ts), as a promise, and whether its directory keeps it.
 import { lockDirectory } from '../../store/directory-lock.ts'
-import { openIndex, rebuildIndex } from '../../store/index-lmdb.ts'
 import { type Ledger, openLedger } from '../../store/ledger/ledger.ts'
-import { readU32 } from './values.ts'
+import { freshSignatures } from '../../store/signatures-lmdb.ts'
 import { hashOf } from './worker.ts'
 
 export class Said {
@@ -11,8 +10,6 @@ export class Said {
   beforeRollback: readonly string[] | undefined
   durable = 0
   committed = 0
-  indexed = 0
-  saved = 0
   #signed: number[] = []
 
   /** Lines in order; the last may be half a line, which says nothing. */
@@ -30,15 +27,12 @@ export class Said {
       if (signed === 'signed') this.#signed.push(value)
     } else if (what === 'd') this.durable = value
     else if (what === 'c') this.committed = value
-    else if (what === 's') this.saved = value
-    else if (what === 'i') this.indexed = Math.min(value, this.hashes.length)
     else if (what === 'T') this.beforeRollback = undefined
     else if (what === 't') {
       this.beforeRollback = this.hashes
       this.hashes = this.hashes.slice(0, value)
       this.#signed = this.#signed.filter((seqno) => seqno <= value)
       this.durable = Math.min(this.durable, value)
-      this.indexed = Math.min(this.indexed, value)
     }
   }
 
@@ -53,7 +47,6 @@ export class Said {
     this.beforeRollback = undefined
     this.durable = ledger.lastSeqno
     this.#signed = [ledger.lastSeqno]
-    this.indexed = ledger.lastSeqno
   }
 }
 
@@ -62,13 +55,13 @@ export interface Kept {
   readonly outcome: string
 }
 
-/** Opens the directory as the next process would, and checks lock, ledger, index and saved value. The index is then made anew. */
+/** Opens the directory as the next process would, and checks lock and ledger; the index must be made anew over what was left. */
 export async function keeps(directory: string, said: Said): Promise<Kept> {
   try {
     const lock = await lockDirectory(directory)
     try {
       const ledger = openLedger({ directory: `${directory}/ledger`, chunkBytes: 6000, keepAtLeast: said.committed })
-      const problem = lostOf(ledger, said) ?? (await indexLost(directory, ledger, said))
+      const problem = lostOf(ledger, said) ?? (await indexLost(directory))
       const { cuts } = ledger.recovery
       said.goOnFrom(ledger)
       await new Promise<void>((done) => ledger.close(() => done()))
@@ -90,23 +83,11 @@ function lostOf(ledger: Ledger, said: Said): string | undefined {
   return end < said.promised ? `promised up to ${said.promised}, found up to ${end}` : undefined
 }
 
-async function indexLost(directory: string, ledger: Ledger, said: Said): Promise<string | undefined> {
-  const index = openIndex(`${directory}/index`)
+async function indexLost(directory: string): Promise<string | undefined> {
+  const index = freshSignatures(`${directory}/index`)
   try {
-    const saved = index.load('counter')
-    const counter = saved === undefined ? 0 : readU32(saved)
-    if (counter < said.saved || counter > said.saved + 1) return `saved ${said.saved}, found ${counter}`
-    said.saved = counter
-    const upTo = Math.min(said.indexed, ledger.lastSeqno)
-    if (index.lastSeqno < upTo) return `indexed up to ${upTo}, found up to ${index.lastSeqno}`
-    for (let pass = 0; pass < 2; pass++) {
-      for (let seqno = 1; seqno <= (pass === 0 ? upTo : ledger.lastSeqno); seqno++) {
-        if (JSON.stringify(index.location(seqno)) !== JSON.stringify(ledger.locate(seqno)))
-          return `the ${pass === 0 ? 'index' : 'index made anew'} is wrong about seqno ${seqno}`
-      }
-      await rebuildIndex(index, ledger.directory)
-    }
-    return undefined
+    await index.put([1])
+    return index.next(0) === 1 ? undefined : 'an index made anew answers wrongly'
   } finally {
     await index.close()
   }

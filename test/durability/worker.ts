@@ -1,13 +1,12 @@
-// The child of kills.ts and kernel-faults.ts: a node's store under load (lock, ledger, index, a saved value) until it is killed or its disk fails.
+// The child of kills.ts and kernel-faults.ts: a node's store under load (lock, ledger, index of signatures) until it is killed or its disk fails.
 // Says on stdout what it is about to do and what it was told is done, a line each, written before anything else happens:
-// a SEQNO HASH [signed] (will append) · d SEQNO (durable) · c SEQNO (committed) · t SEQNO (will cut after) · T (has cut) · i SEQNO (indexed) · s N (saved).
+// a SEQNO HASH [signed] (will append) · d SEQNO (durable) · c SEQNO (committed) · t SEQNO (will cut after) · T (has cut).
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { Prng } from '../../runtime/prng.ts'
 import { lockDirectory } from '../../store/directory-lock.ts'
-import { openIndex, type IndexedEntry, type LedgerIndex } from '../../store/index-lmdb.ts'
 import { type Ledger, openLedger } from '../../store/ledger/ledger.ts'
-import { readU32, u32Bytes } from './values.ts'
+import { freshSignatures, type SignatureSeqnos } from '../../store/signatures-lmdb.ts'
 import { Chain, lastSignature } from './chain.ts'
 
 /** The process ends with it when the disk failed and that was reported: all as it should be. */
@@ -20,16 +19,17 @@ export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update
 class Work {
   readonly #prng: Prng
   readonly #ledger: Ledger
-  readonly #index: LedgerIndex
+  readonly #index: SignatureSeqnos
   readonly #chain = new Chain()
   readonly #view: number
   #durable: number
   #committed: number
-  #saved: number
+  /** Up to where signatures were indexed. */
+  #indexed: number
   #indexing: Promise<void> = Promise.resolve()
   #rollbacks = 0
 
-  constructor(prng: Prng, ledger: Ledger, index: LedgerIndex, view: number) {
+  constructor(prng: Prng, ledger: Ledger, index: SignatureSeqnos, view: number) {
     this.#prng = prng
     this.#ledger = ledger
     this.#index = index
@@ -37,8 +37,7 @@ class Work {
     this.#chain.load(ledger.readRange(1, ledger.lastSeqno, Infinity))
     this.#durable = ledger.durableSeqno
     this.#committed = ledger.committedSeqno
-    const saved = index.load('counter')
-    this.#saved = saved === undefined ? 0 : readU32(saved)
+    this.#indexed = this.#durable
   }
 
   async run(turns: number): Promise<void> {
@@ -52,7 +51,6 @@ class Work {
       await flushed
       this.#commit()
       this.#put()
-      if (this.#prng.chance(1, 4)) await this.#save()
       if (this.#prng.chance(1, 4)) await this.#indexing
     }
     await this.#indexing
@@ -91,9 +89,8 @@ class Work {
     const refused = this.#ledger.truncate(after)
     if (refused !== undefined) throw refused
     say('T')
-    this.#then(async () => {
-      if (this.#index.lastSeqno > after) await this.#index.truncate(after)
-    })
+    this.#indexed = Math.min(this.#indexed, after)
+    this.#then(() => this.#index.truncate(after))
   }
 
   #commit(): void {
@@ -104,33 +101,18 @@ class Work {
     say(`c ${seqno}`)
   }
 
-  /** Everything durable that is not indexed. */
+  /** Every durable signature that is not indexed. */
   #put(): void {
-    const upTo = this.#durable
-    const { log } = this.#chain
-    this.#then(async () => {
-      const entries: IndexedEntry[] = []
-      for (const { seqno, committable } of log.slice(this.#index.lastSeqno, upTo)) {
-        const location = this.#chain.log[seqno - 1] === log[seqno - 1] ? this.#ledger.locate(seqno) : undefined
-        if (location === undefined) break
-        entries.push({ seqno, view: this.#view, signature: committable, ...location })
-      }
-      if (entries.length === 0) return
-      await this.#index.put(entries)
-      say(`i ${entries.at(-1)!.seqno}`)
-    })
+    const durable = this.#chain.log.slice(this.#indexed, this.#durable)
+    this.#indexed = this.#durable
+    const signatures = durable.filter(({ committable }) => committable).map(({ seqno }) => seqno)
+    this.#then(() => this.#index.put(signatures))
   }
 
   #then(write: () => Promise<void>): void {
     this.#indexing = this.#indexing.then(write)
     // Heard by whoever waits for it; until then it must not be called unheard.
     this.#indexing.catch(() => undefined)
-  }
-
-  async #save(): Promise<void> {
-    this.#saved++
-    await this.#index.save('counter', u32Bytes(this.#saved))
-    say(`s ${this.#saved}`)
   }
 }
 
@@ -147,7 +129,7 @@ export async function work(args: readonly string[]): Promise<number> {
         if (notice.type === 'failed') process.stderr.write(`${notice.reason}\n`)
       },
     })
-    const index = openIndex(`${directory}/index`)
+    const index = freshSignatures(`${directory}/index`)
     await new Work(new Prng(Number(seed)), ledger, index, Number(view)).run(Number(turns))
     return 0
   } catch (error) {
