@@ -17,8 +17,11 @@ export const ENTRY_BYTES_MAX = 700 * 1024
 export const APPEND_BYTES_MAX = 256 * 1024
 /** Entry bytes sent to one backup and not yet acknowledged. */
 export const REPLICATION_WINDOW_BYTES_MAX = 16 * 1024 * 1024
-/** Entry bytes of the in-memory tail of the log; older committed entries are read back from the ledger files. */
-export const LOG_TAIL_BYTES_MAX = 64 * 1024 * 1024
+/**
+ * Entry bytes of the in-memory tail of the log; older committed entries are read back from the ledger files. A second or two under load: whatever is kept
+ * longer than a collection of young objects takes is moved, and marked again and again, and a peer that lags further costs only reads.
+ */
+export const LOG_TAIL_BYTES_MAX = 4 * 1024 * 1024
 /** Uncommitted transactions on the primary, then 503 TooManyPendingTransactions (CCF: consensus.max_uncommitted_tx_count). */
 export const UNCOMMITTED_TX_MAX = 10_000
 /** Client sessions of one node, then SessionCapExhausted (CCF: max_open_sessions_soft). */
