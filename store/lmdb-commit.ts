@@ -1,8 +1,20 @@
-// How the indexes open LMDB and wait for what they wrote. Not what is written. The rule to remember: every promise that lmdb makes must be heard,
-// or a failed commit (EIO, a full disk) under a mere cache ends the process as a rejection nobody heard.
+// How the indexes open LMDB, write seqnos into keys and wait for what they wrote. Not what is written.
+// The rule to remember: every promise that lmdb makes must be heard, or a failed commit (EIO, a full disk) under a mere cache ends the process as a rejection nobody heard.
 import { mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { StorageError } from './ledger/files.ts'
+
+/** A big-endian u64, so that LMDB's byte order is the order of seqnos. In two halves: big integers are allocated. */
+export function putSeqno(key: Uint8Array, at: number, seqno: number): void {
+  const view = new DataView(key.buffer, key.byteOffset + at, 8)
+  view.setUint32(0, Math.floor(seqno / 2 ** 32))
+  view.setUint32(4, seqno % 2 ** 32)
+}
+
+export function readSeqno(key: Uint8Array, at: number): number {
+  const view = new DataView(key.buffer, key.byteOffset + at, 8)
+  return view.getUint32(0) * 2 ** 32 + view.getUint32(4)
+}
 
 export type ByteDatabase = RootDatabase<Uint8Array, Uint8Array>
 

@@ -2,7 +2,15 @@
 // A cache of the ledger: it may be deleted at any time, and is built again from it. An environment of its own, so that clearing it touches
 // nothing else. The rule to remember: rows and mark enter in one LMDB transaction, and count once that is flushed (exemplars §4.3).
 import { invariant } from '../protocols/errors.ts'
-import { type ByteDatabase, commitFailure, durable, openBytes, removeIndex } from './lmdb-commit.ts'
+import {
+  type ByteDatabase,
+  commitFailure,
+  durable,
+  openBytes,
+  putSeqno,
+  readSeqno,
+  removeIndex,
+} from './lmdb-commit.ts'
 
 /** Which transaction wrote the key of that name (16 bytes). */
 export interface PastRow {
@@ -29,12 +37,11 @@ function rowKey(key: Uint8Array, seqno: number): Uint8Array {
   invariant(key.length === KEY_BYTES, `a row's key has ${KEY_BYTES} bytes`)
   const bytes = new Uint8Array(ROW_BYTES)
   bytes.set(key)
-  new DataView(bytes.buffer).setBigUint64(KEY_BYTES, BigInt(seqno))
+  putSeqno(bytes, KEY_BYTES, seqno)
   return bytes
 }
 
-const seqnoOf = (key: Uint8Array): number =>
-  Number(new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(KEY_BYTES))
+const seqnoOf = (key: Uint8Array): number => readSeqno(key, KEY_BYTES)
 
 /** Makes an index anew; what an earlier process left there is removed unread (see removeIndex). */
 export function freshPastIndex(path: string): PastIndex {

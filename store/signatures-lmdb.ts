@@ -1,23 +1,23 @@
 // Which transactions are signatures, in LMDB: the first one after a transaction is what its receipt is made from. Where an entry lies is said by
 // the ledger's own files (positions.ts). A cache of them: made anew by each process, from what it appends.
 // The rule to remember: what was put can be read once the returned promise resolves (`.flushed`, exemplars §4.3), and not before.
-import { type ByteDatabase, commitFailure, durable, openBytes, removeIndex } from './lmdb-commit.ts'
+import {
+  type ByteDatabase,
+  commitFailure,
+  durable,
+  openBytes,
+  putSeqno,
+  readSeqno,
+  removeIndex,
+} from './lmdb-commit.ts'
 
-/** A big-endian u64, so that LMDB's byte order is the order of seqnos. */
 const KEY_BYTES = 8
 const NOTHING = new Uint8Array(0)
 
 function keyOf(seqno: number): Uint8Array {
   const key = new Uint8Array(KEY_BYTES)
-  const view = new DataView(key.buffer)
-  view.setUint32(0, Math.floor(seqno / 2 ** 32))
-  view.setUint32(4, seqno % 2 ** 32)
+  putSeqno(key, 0, seqno)
   return key
-}
-
-function seqnoOf(key: Uint8Array): number {
-  const view = new DataView(key.buffer, key.byteOffset, KEY_BYTES)
-  return view.getUint32(0) * 2 ** 32 + view.getUint32(4)
 }
 
 /** Makes an index anew; what an earlier process left there is removed unread (see removeIndex). */
@@ -50,7 +50,7 @@ export class SignatureSeqnos {
 
   /** The first at or after `from`. */
   next(from: number): number | undefined {
-    for (const key of this.#db.getKeys({ start: keyOf(from), limit: 1 })) return seqnoOf(key)
+    for (const key of this.#db.getKeys({ start: keyOf(from), limit: 1 })) return readSeqno(key, 0)
     return undefined
   }
 

@@ -36,7 +36,7 @@ function beginningOf(secret: Uint8Array, table: string): Uint8Array {
 }
 
 const keyIn = (crypto: Crypto, beginning: Uint8Array, key: Uint8Array): Uint8Array =>
-  crypto.sha256(beginning, key).slice(0, KEY_BYTES)
+  crypto.sha256(beginning, key).subarray(0, KEY_BYTES)
 
 /** The rows of transactions, in order. A signature's own tables are the ledger's, written each time: they have none. */
 export function rowsOf(crypto: Crypto, secret: Uint8Array, transactions: readonly SequencedWrites[]): IndexRow[] {

@@ -178,7 +178,7 @@ function writeAppendEntries(writer: ByteWriter, message: AppendEntries): Uint8Ar
 }
 
 /**
- * Decodes the content of one frame; nothing in the result is a view on `bytes`, except the bodies of requests and responses.
+ * Decodes the content of one frame, which must not change afterwards: entries, and the bodies of requests and responses, are views on `bytes`.
  * Throws DecodeError for whatever breaks the format, names an actor that may not be addressed, or sends a message to the wrong one.
  */
 export function decodePeerMessage(bytes: Uint8Array): PeerEnvelope {
@@ -265,8 +265,8 @@ function readAppendEntries(reader: ByteReader): AppendEntries {
 
 function readRecord(reader: ByteReader, seqno: number, view: number): LogRecord {
   const kind = oneOf(reader, RECORD_KINDS)
-  // A copy of its own: an entry stays in memory for long and would otherwise keep the whole frame with it.
-  const bytes = reader.blob(ENTRY_BYTES_MAX).slice()
+  // A view: a frame of AppendEntries is its entries, which are kept for about as long as each other.
+  const bytes = reader.blob(ENTRY_BYTES_MAX)
   if (!namesNodes(kind)) return { seqno, view, kind, bytes }
   const count = reader.u16le()
   if (count > NODES_MAX) throw new DecodeError(`${count} nodes exceed ${NODES_MAX}`, reader.offset - 2)

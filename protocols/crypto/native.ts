@@ -42,6 +42,8 @@ const HEAP_BYTES_MAX = 64
 const scratch = new Uint8Array(4096)
 const innerScratch = new Uint8Array(BLOCK_BYTES + scratch.length)
 const outerScratch = new Uint8Array(BLOCK_BYTES + SHA256_BYTES)
+/** scratchParts[n]: the first n bytes of `scratch`. Made once: a ledger hashes a dozen small things per transaction, of the same few lengths. */
+const scratchParts = new Array<Uint8Array | undefined>(scratch.length + 1).fill(undefined)
 
 /** A `binary` string to bytes. Taking digests as strings halves their cost: no external ArrayBuffer is made (bench: 0.9 vs 1.9 µs). */
 function bytesOf(digest: string): Uint8Array {
@@ -70,7 +72,7 @@ function sha256(...parts: readonly Uint8Array[]): Uint8Array {
     scratch.set(part, at)
     at += part.length
   }
-  return bytesOf(hash('sha256', scratch.subarray(0, length), 'binary'))
+  return bytesOf(hash('sha256', (scratchParts[length] ??= scratch.subarray(0, length)), 'binary'))
 }
 
 /** RFC 2104 by two one-shot hashes, half the cost of createHmac. */

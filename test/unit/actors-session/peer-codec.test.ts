@@ -177,24 +177,6 @@ describe('round trip', () => {
     )
   })
 
-  it('gives every entry memory of its own', () => {
-    const records: LogRecord[] = [{ seqno: 1, view: 2, kind: 'transaction', bytes: Uint8Array.of(1, 2, 3) }]
-    const wire = encodeOne({
-      type: 'AppendEntries',
-      view: 2,
-      prevIdx: 0,
-      prevView: 0,
-      idx: 1,
-      viewOfIdx: 2,
-      leaderCommitIdx: 0,
-      records,
-    })
-    const { message } = decodePeerMessage(wire)
-    wire.fill(0xff)
-    expect(message).toMatchObject({ records })
-    expect(message.type === 'AppendEntries' && message.records[0]!.bytes.buffer.byteLength).toBe(3)
-  })
-
   it('splits batches that do not fit one frame, under one token', () => {
     const body = new Uint8Array(REQUEST_BODY_BYTES_MAX)
     const requests = [1, 2, 3].map((id): AppRequest => ({ id, verb: 'POST', path: '/app/x', body }))
