@@ -94,9 +94,13 @@ export function secretsChanged(s: NodeState, { event }: Envelope<NodeEvent>): St
 export const isWelcomeOfPeer = (s: NodeState, envelope: Envelope<NodeEvent>): boolean =>
   peerOf(s, envelope) !== undefined
 
+/** Of two answers the one that knows of more secrets: they are only ever added, and an answer may be late. */
+const newest = (a: Welcome | undefined, b: Welcome): Welcome =>
+  a !== undefined && a.secrets.length > b.secrets.length ? a : b
+
 /** With the service's secrets a snapshot can be opened, so now is the time to look for one. */
 export function findSnapshot(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
-  const secrets = event as Welcome
+  const secrets = newest(s.secrets, event as Welcome)
   const config = s.config.configs.fetcher(secrets, s.peers)
   return step(
     { ...s, secrets },
@@ -107,21 +111,20 @@ export function findSnapshot(s: NodeState, { event }: Envelope<NodeEvent>): Step
   )
 }
 
-/** It began without a snapshot, holds nothing yet, and the leader's ledger begins later: an answer was missed, so the nodes are asked again. */
+/**
+ * It began without a snapshot, holds nothing yet, and the leader's ledger begins later. An answer was missed, or a snapshot could not be opened because the
+ * secrets changed since this node was let in (found by simulation, seed 5283): the nodes are asked again for both.
+ */
 export function beginAnew(s: NodeState, { event }: Envelope<NodeEvent>): Step<NodeState> {
-  const { secrets } = s
-  invariant(secrets !== undefined, 'a welcomed node has the secrets')
   const { view, leader } = event as Extract<NodeEvent, { type: 'beyondReach' }>
+  // The leader may have come to the service after this node was told whom to ask.
+  const connected = connect({ ...s, viewAtLeast: view }, [leader])
+  const asked = askToJoin(connected.state)
   return step(
-    { ...s, viewAtLeast: view },
+    asked.state,
     ...SERVICE.map((address): Effect => ({ type: 'stopActor', address })),
-    {
-      type: 'startActor',
-      address: FETCHER,
-      kind: 'snapshot-fetcher',
-      // The leader may have come to the service after this node was told whom to ask.
-      config: s.config.configs.fetcher(secrets, [...new Set([...s.peers, leader])]),
-    },
+    ...connected.effects,
+    ...asked.effects,
     trace('beginsAnew'),
   )
 }

@@ -143,7 +143,7 @@ export const nodeMachine = nodeSetup.createMachine({
     catchingUp: {
       on: {
         ...asNodeOfService,
-        beyondReach: { target: 'findingSnapshot', actions: 'beginAnew' },
+        beyondReach: { target: 'pending', actions: 'beginAnew' },
         outrun: { target: 'outrun', actions: 'giveUp' },
         nodesChanged: [
           { guard: 'isTrusted', target: 'partOfNetwork', actions: ['nodesChanged', 'serve'] },
@@ -211,7 +211,7 @@ const invariants: readonly Invariant<NodeState>[] = [
 
 export const node = machineActor<NodeConfig, NodeState, NodeEvent>({
   kind: 'node',
-  version: 4,
+  version: 5,
   machine: nodeMachine,
   start: (config) => step(initialState(config), send('node', { type: 'begin' })),
   invariants,

@@ -6,6 +6,17 @@ import type { BenchReport, BenchTask } from './client-process.ts'
 import { cpuMicroseconds } from './cpu.ts'
 import type { LoadResult } from './load.ts'
 
+/**
+ * A service runs for days, and what its code costs before V8 has compiled it is not what is asked for. What runs once for a commit, and not for each
+ * transaction, needs commits for that, and so a load of single requests too.
+ */
+export interface HeatPlan {
+  /** 512 in flight. */
+  readonly loadedMs: number
+  /** One after the other; only before such a load is measured. */
+  readonly aloneMs: number
+}
+
 export interface BenchPlan {
   /** `echo`, `writes`, `reads`. */
   readonly only: readonly string[]
@@ -14,8 +25,8 @@ export interface BenchPlan {
   /** Before each load. */
   readonly warmUpMs: number
   readonly measureMs: number
-  /** Writes one after the other on the fresh service before anything is measured: see HEAT_MS. */
-  readonly heatAloneMs: number
+  /** Writes on the fresh service before anything is measured. */
+  readonly heat: HeatPlan
 }
 
 export interface Row extends LoadResult {
@@ -34,12 +45,6 @@ const ECHO_KINDS = [
   { what: 'echo (default options)', noAsyncTraces: false },
   { what: 'echo (noAsyncTraces)', noAsyncTraces: true },
 ] as const
-
-/**
- * 512 writes in flight on the fresh service before anything is measured: a service runs for days, and what its code costs before V8 has compiled it is
- * not what is asked for here. What runs once for a commit, and not for each transaction, needs commits for that: hence `heatAloneMs`.
- */
-const HEAT_MS = 5000
 
 class Worker {
   readonly #child: ChildProcess
@@ -136,8 +141,8 @@ export async function runBench(
     const load = { inFlight, valueBytes: 20, warmUpMs: 0, measureMs: forMs }
     await measure(program, { type: 'requests', kind: 'write', ...load, ...common }, 'warm-up', nodes)
   }
-  await heat(512, HEAT_MS)
-  if (plan.only.includes('writes') && plan.inFlight.includes(1)) await heat(1, plan.heatAloneMs)
+  await heat(512, plan.heat.loadedMs)
+  if (plan.only.includes('writes') && plan.inFlight.includes(1)) await heat(1, plan.heat.aloneMs)
   const echoServer = new Worker(program)
   await echoServer.run({ type: 'echoServer', servers }, (report) => (report.type === 'ready' ? true : undefined))
   try {

@@ -213,18 +213,29 @@ describe('joining', () => {
     expect(configs).toEqual([{ committed: 20 }, log, { secrets: SECRETS, snapshot }, 'historian', 'keeper'])
   })
 
-  it('looks for a snapshot anew when it holds nothing and the leader cannot give it the first entry', () => {
+  it('asks anew for secrets and a snapshot when it holds nothing and the leader cannot give it the first entry', () => {
     const joiner = new Node().joins(bob)
-    joiner.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica')
-    expect([joiner.phase, joiner.started]).toEqual(['findingSnapshot', ['snapshot-fetcher']])
+    joiner.post({ type: 'beyondReach', view: 5, leader: carol }, 'replica')
+    // Nobody had told it of the leader yet.
+    expect([joiner.phase, joiner.started]).toEqual(['pending', [`channel/${carol}`]])
     expect(joiner.stopped).toEqual(['executor', 'replica', 'ledger-writer'])
-    joiner.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica')
+    const asked = joiner.effects.flatMap((effect) => (effect.type === 'send' ? [effect.to] : []))
+    expect(asked).toEqual([alice, bob, carol].map((peer) => `node@${peer}`))
+    joiner.post({ type: 'beyondReach', view: 5, leader: carol }, 'replica')
     expect(joiner.effects).toEqual([])
+    const more = { ...SECRETS, secrets: [...SECRETS.secrets, { version: 9, secret: new Uint8Array(32).fill(8) }] }
+    joiner.fromPeer(carol, more)
+    const fetcher = joiner.effects.find((effect) => effect.type === 'startActor')
+    expect(fetcher).toMatchObject({ config: { secrets: more, peers: [alice, bob, carol] } })
     joiner.post({ type: 'snapshotChosen', snapshot: undefined }, 'snapshot-fetcher')
     expect([joiner.phase, joiner.started]).toEqual(['catchingUp', ['ledger-writer', 'replica', 'executor']])
     // It may have voted there: views only grow.
     const again = joiner.effects.find((effect) => effect.type === 'startActor' && effect.kind === 'replica')
     expect(again).toMatchObject({ config: { viewAtLeast: 5 } })
+    // An answer to an earlier question takes nothing away.
+    joiner.post({ type: 'beyondReach', view: 5, leader: carol }, 'replica')
+    joiner.fromPeer(alice, SECRETS)
+    expect(joiner.effects.find((effect) => effect.type === 'startActor')).toMatchObject({ config: { secrets: more } })
     const serves = new Node().joins(bob).ledgerSays(trusted(alice, bob, self), CERTIFICATE)
     expect(serves.post({ type: 'beyondReach', view: 5, leader: alice }, 'replica').effects).toEqual([])
   })
