@@ -50,6 +50,12 @@ describe('a simulated service', () => {
     expect(fromUtf8(service.responses(backup, read)[0]!.body)).toBe('{"id":7,"msg":"message 7"}')
   })
 
+  it('does not replace a joiner while nobody could let another in (sim seed 6038 did, without end)', () => {
+    const service = serviceOf({ seed: 1, nodes: 1, faults: CALM })
+    service.sim.crash(service.leader())
+    expect(service.isStranded(service.addNode())).toBe(false)
+  })
+
   it('survives the crash of its primary and keeps what was committed', () => {
     const service = serviceOf({ seed: 3, nodes: 3, faults: CALM })
     const first = service.leader()

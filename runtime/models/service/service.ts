@@ -135,11 +135,15 @@ export class SimService implements Service {
     return nodeId
   }
 
-  /** True if nobody it knows of runs and can write its ledger, or it has given up: what happens from now on it will not hear. */
+  /**
+   * True if it has given up, or somebody could let it in and nobody of those it knows of: what happens from now on it will not hear. While nobody runs
+   * and can write its ledger, another in its place would know of nobody either.
+   */
   isStranded(nodeId: NodeId): boolean {
     if (this.#outrun.has(nodeId)) return true
     const { s } = this.sim.stateOf(nodeId, 'node') as MachineState<NodeState>
-    return !s.peers.some((peer) => this.serving.includes(peer) && this.replicaOf(peer).value !== 'halted')
+    const hosts = this.serving.filter((peer) => this.replicaOf(peer).value !== 'halted')
+    return hosts.length > 0 && !hosts.some((host) => s.peers.includes(host))
   }
 
   registration(nodeId: NodeId): Uint8Array {
