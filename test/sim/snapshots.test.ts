@@ -9,6 +9,7 @@ import { startVerification, verifyEntry } from '../../protocols/ledger/verify.ts
 import { SNAPSHOTS_KEPT } from '../../protocols/limits.ts'
 import { root } from '../../protocols/merkle/tree.ts'
 import { openSnapshot } from '../../protocols/snapshot/beginning.ts'
+import { parseSnapshotFileName } from '../../protocols/snapshot/format.ts'
 import { beginningAfter, SnapshotsInLedger } from '../../protocols/snapshot/in-ledger.ts'
 import type { VerifiedSnapshot } from '../../protocols/snapshot/verify.ts'
 import { CALM, STORMY, type SimFaults } from '../../runtime/host/sim.ts'
@@ -212,6 +213,43 @@ describe('snapshots of a simulated service', () => {
     expect(service.sim.run(5000, () => service.serving.includes(joiner))).toBe(true)
     expect(service.leader()).toBe(standing)
     expect(scene.beginningOf(joiner)).toBeGreaterThan(0)
+    scene.agree()
+  })
+
+  it('are opened with the secrets of today by a node that was let in before they changed', () => {
+    const scene = new Scene(9, CALM)
+    scene.work(60)
+    const { service } = scene
+    const { sim } = service
+    const standing = scene.join()
+    scene.handOverTo(standing)
+    const others = [...service.nodeIds]
+    const joiner = service.addNode()
+    const phase = (): string => (sim.stateOf(joiner, 'node') as { value: string }).value
+    for (let i = 0; i < 50 && phase() === 'pending'; i++) {
+      scene.ask('PUT', `/node/network/nodes/${joiner}`, service.registration(joiner))
+      sim.run(500, () => phase() !== 'pending')
+    }
+    expect(phase()).toBe('findingSnapshot')
+    for (const node of others) sim.disconnect(node, joiner)
+    for (let i = 0; i < 2; i++) {
+      scene.ask('POST', '/node/ledger-secrets:rekey')
+      scene.work(30)
+    }
+    const { all } = service.executorOf(standing).secrets
+    expect(all).toHaveLength(3)
+    // Nothing is left that the secrets of its welcome open.
+    for (const node of others) {
+      const { snapshots } = sim.node(node).disk
+      for (const fileName of [...snapshots.keys()]) {
+        if (parseSnapshotFileName(fileName)!.seqno < all.at(-1)!.version) snapshots.delete(fileName)
+      }
+    }
+    expect(sim.node(standing).disk.snapshots.size).toBeGreaterThan(0)
+    sim.heal()
+    expect(sim.run(20_000, () => service.serving.includes(joiner))).toBe(true)
+    expect(service.leader()).toBe(standing)
+    expect(scene.beginningOf(joiner)).toBeGreaterThan(all.at(-1)!.version)
     scene.agree()
   })
 
