@@ -22,6 +22,8 @@ export const REPLICATION_WINDOW_BYTES_MAX = 16 * 1024 * 1024
  * longer than a collection of young objects takes is moved, and marked again and again, and a peer that lags further costs only reads.
  */
 export const LOG_TAIL_BYTES_MAX = 4 * 1024 * 1024
+/** Entry bytes of a ledger that wait to be written while an fsync runs; then the ledger fails as a full disk does, and the node leaves the service to the others. */
+export const LEDGER_PENDING_BYTES_MAX = 64 * 1024 * 1024
 /** Uncommitted transactions on the primary, then 503 TooManyPendingTransactions (CCF: consensus.max_uncommitted_tx_count). */
 export const UNCOMMITTED_TX_MAX = 10_000
 /** Client sessions of one node, then SessionCapExhausted (CCF: max_open_sessions_soft). */

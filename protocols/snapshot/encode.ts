@@ -41,7 +41,7 @@ export interface SortedRows {
 /** Ranks of equal keys' hashes keep the order in which the rows come. */
 export function sortRows(rows: readonly SnapshotRow[]): SortedRows {
   const unsorted = Uint32Array.from(rows, ({ key }) => sipHash24(KEY_ORDER, key).low)
-  const order = Uint32Array.from(rows, (_, i) => i).sort((a, b) => unsorted[a]! - unsorted[b]!)
+  const order = Uint32Array.from(rows, (_, i) => i).sort((a, b) => unsorted[a]! - unsorted[b]! || a - b)
   const writer = new ByteWriter(1024)
   const ends = new Uint32Array(rows.length)
   order.forEach((row, i) => {

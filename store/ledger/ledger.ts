@@ -4,7 +4,7 @@
 // fsync nothing is known about the cache, so nothing more is accepted until the ledger is opened again.
 import { invariant } from '../../protocols/errors.ts'
 import { ENTRY_PREFIX_BYTES, entryLengthAt } from '../../protocols/ledger/entry.ts'
-import { LEDGER_CHUNK_BYTES, LOG_TAIL_BYTES_MAX } from '../../protocols/limits.ts'
+import { LEDGER_CHUNK_BYTES, LEDGER_PENDING_BYTES_MAX } from '../../protocols/limits.ts'
 import { BrokenChunk, type ChunkFile } from './chunk-file.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { CommittedChunks, readEntries, type StoredEntry } from './committed-chunks.ts'
@@ -27,8 +27,6 @@ export interface LedgerOptions {
   readonly onNotice?: (notice: LedgerNotice) => void
 }
 
-/** Bytes waiting for a write while an fsync runs. More is refused as `full`; consensus bounds it far lower. */
-const PENDING_BYTES_MAX = LOG_TAIL_BYTES_MAX
 const INTERVAL_MS = 100
 
 interface Waiter {
@@ -136,7 +134,7 @@ export class Ledger {
     if (empty ? seqno < 1 : seqno !== this.lastSeqno + 1)
       return new StorageError('io', `append of seqno ${seqno} after ${this.lastSeqno}`, this.directory, 'GAP')
     invariant(bytes.length > ENTRY_PREFIX_BYTES && entryLengthAt(bytes, 0) === bytes.length, 'not one ledger entry')
-    if (this.#pendingBytes + bytes.length > PENDING_BYTES_MAX)
+    if (this.#pendingBytes + bytes.length > LEDGER_PENDING_BYTES_MAX)
       return new StorageError('full', 'append', this.directory, 'BACKLOG')
     if (empty) {
       this.#firstSeqno = seqno

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { decodeChunk } from '../../../../protocols/ledger/chunk.ts'
+import { LEDGER_PENDING_BYTES_MAX } from '../../../../protocols/limits.ts'
 import { StorageError } from '../../../../store/ledger/files.ts'
 import { inspectLedger } from '../../../../store/ledger/inspect.ts'
 import { openLedger } from '../../../../store/ledger/ledger.ts'
@@ -15,6 +16,24 @@ import { entriesOf, entryOf } from '../entries.ts'
 import { closed, flushed, memoryStore, openIn, type TestStore } from './stores.ts'
 
 const FULL = { kind: 'full', code: 'ENOSPC' }
+
+describe('a slow disk', () => {
+  it('makes entries wait in memory, up to a bound, and then refuses them as a full one', async () => {
+    const store = memoryStore()
+    const ledger = openIn(store)
+    ledger.append(entriesOf(1, 5))
+    const slow = flushed(ledger)
+    const { bytes } = entryOf(6, { valueBytes: 700_000 })
+    const fit = Math.floor(LEDGER_PENDING_BYTES_MAX / bytes.length)
+    for (let seqno = 6; seqno < 6 + fit; seqno++) {
+      expect(ledger.append([{ seqno, bytes, committable: false }])).toBeUndefined()
+    }
+    const refused = ledger.append([{ seqno: 6 + fit, bytes, committable: false }])
+    expect(refused).toMatchObject({ kind: 'full', code: 'BACKLOG' })
+    expect(await slow).toBe(5)
+    expect(await flushed(ledger)).toBe(5 + fit)
+  })
+})
 
 describe('a full disk (memory twin)', () => {
   for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
