@@ -29,6 +29,7 @@ type Name =
   | 'appended'
   | 'rolledBack'
   | 'committed'
+  | 'heard'
   | 'signIfDue'
   | 'signed'
   | 'learnerCaughtUp'
@@ -73,6 +74,7 @@ export const executorMachine = setup({
     appended: following.appended,
     rolledBack: following.rolledBack,
     committed: following.committed,
+    heard: following.heard,
     signIfDue,
     signed,
     learnerCaughtUp: admission.learnerCaughtUp,
@@ -94,6 +96,7 @@ export const executorMachine = setup({
     primary: {
       on: {
         signed: [{ guard: 'signsEndorsement', actions: ['admit', 'signIfDue'] }, { actions: ['signed', 'signIfDue'] }],
+        heard: { actions: 'heard' },
         learnerCaughtUp: { actions: 'learnerCaughtUp' },
         secretsIssued: { actions: ['secretsIssued', 'signIfDue'] },
         retirementCompleted: { actions: ['retirementCompleted', 'signIfDue'] },
@@ -122,7 +125,7 @@ const mounted = (app: App): Endpoint[] =>
 /** The executor's definition, for any host. */
 export const executor = machineActor<ExecutorConfig, ExecutorState, ExecutorEvent>({
   kind: 'executor',
-  version: 4,
+  version: 5,
   machine: executorMachine,
   start: (config) => {
     const state = initialState(

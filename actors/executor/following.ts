@@ -231,6 +231,12 @@ export function committed(s: ExecutorState, envelope: Envelope<ExecutorEvent>): 
   return { state: opened.state, effects: [...effects, ...opened.effects] }
 }
 
+/** Between commits too, an operator sees who answers. */
+export function heard(s: ExecutorState, { event }: Envelope<ExecutorEvent>): Step<ExecutorState> {
+  const { peers } = event as Extract<ReplicaNotice, { type: 'heard' }>
+  return unchanged({ ...s, summary: { ...s.summary, peers } })
+}
+
 interface Opened {
   readonly kv: KvState
   /** Undefined when something in them stays closed to this node. */

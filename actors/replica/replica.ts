@@ -297,7 +297,7 @@ const beginsAsFollower = ({ beginning, viewAtLeast }: ReplicaConfig): boolean =>
 
 export const replica = machineActor<ReplicaConfig, ReplicaState, ReplicaEvent>({
   kind: 'replica',
-  version: 1,
+  version: 2,
   machine: replicaMachine,
   start: (config) => {
     const state = initialState(config)

@@ -18,7 +18,7 @@ import { send, type Effect } from '../effects.ts'
 import { updateCommit } from './commit.ts'
 import { grow } from './log-changes.ts'
 import { learnerProgress } from './membership.ts'
-import { keep, tellNode } from './notices.ts'
+import { keep, tellExecutor, tellNode } from './notices.ts'
 import { bytesBetween, lastIdx, termAt, type Peer, type ReplicaEvent, type ReplicaState } from './state.ts'
 
 export const senderOf = (envelope: Envelope<ReplicaEvent>): NodeId => (splitAddress(envelope.from).node ?? '') as NodeId
@@ -177,7 +177,7 @@ export function sendHeartbeats(s: ReplicaState): Step<ReplicaState> {
     if (sent.effects.length > 0) effects.push(...sent.effects)
     else effects.push(heartbeat(state, node))
   }
-  effects.push(heartbeatTimer(s))
+  effects.push(heartbeatTimer(s), tellExecutor({ type: 'heard', peers: s.peers }))
   return { state, effects }
 }
 

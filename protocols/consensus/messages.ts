@@ -107,6 +107,8 @@ export type ReplicaNotice =
   /** The log was cut after `seqno`. */
   | { readonly type: 'rolledBack'; readonly seqno: number }
   | { readonly type: 'committed'; readonly summary: ConsensusSummary }
+  /** Primary only, with every heartbeat: how far the others are, and when they last answered. */
+  | { readonly type: 'heard'; readonly peers: ConsensusSummary['peers'] }
   /** Primary only: the removal of these nodes is committed; a `retiredCommitted` record that names them is due. May be said again. */
   | { readonly type: 'retirementCompleted'; readonly nodes: readonly NodeId[] }
   /** Primary only: this learner holds everything that is committed here. Said once for each time it is made a learner. */

@@ -342,8 +342,8 @@ export const NOT_TAKEN: readonly { readonly why: string; readonly edges: readonl
     ],
   },
   {
-    why: 'the modelled client asks for no metrics, and that does not change what is executed',
-    edges: ['* --nodeCounters--> *'],
+    why: 'the modelled client asks for neither metrics nor who answered last, and neither changes what is executed (test/sim/service)',
+    edges: ['* --nodeCounters--> *', 'primary --heard--> primary'],
   },
   {
     why: 'the nodes of these models are members, or are told by AppendEntries that they will be: node 0 has begun the service before the search',

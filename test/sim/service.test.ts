@@ -56,6 +56,20 @@ describe('a simulated service', () => {
     expect(service.isStranded(service.addNode())).toBe(false)
   })
 
+  it('says how long ago the others answered, also when nothing is written', () => {
+    const service = serviceOf({ seed: 1, nodes: 3, faults: CALM })
+    const leader = service.leader()
+    service.sim.run(5000)
+    const token = service.request(leader, [{ target: 'GET /node/consensus' }])
+    service.sim.run(10)
+    const { details } = JSON.parse(fromUtf8(service.responses(leader, token)[0]!.body)) as {
+      readonly details: { readonly acks: Readonly<Record<string, { readonly last_received_ms: number }>> }
+    }
+    const ages = Object.values(details.acks).map((ack) => ack.last_received_ms)
+    expect(ages).toHaveLength(2)
+    expect(Math.max(...ages)).toBeLessThan(500)
+  })
+
   it('survives the crash of its primary and keeps what was committed', () => {
     const service = serviceOf({ seed: 3, nodes: 3, faults: CALM })
     const first = service.leader()

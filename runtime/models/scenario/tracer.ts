@@ -136,6 +136,7 @@ class TurnTrace {
         return
       case 'committed':
         return this.#committed(notice.summary.committed.seqno)
+      case 'heard':
       case 'retirementCompleted':
       case 'learnerCaughtUp':
         return
