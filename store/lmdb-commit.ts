@@ -1,5 +1,6 @@
 // How the indexes open LMDB, write seqnos into keys and wait for what they wrote. Not what is written.
-// The rule to remember: every promise that lmdb makes must be heard, or a failed commit (EIO, a full disk) under a mere cache ends the process as a rejection nobody heard.
+// The rule to remember: every promise that lmdb makes must be heard, or a failed commit (EIO, a full disk) under a mere cache ends the process as a
+// rejection nobody heard.
 import { mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { StorageError } from './ledger/files.ts'
@@ -48,20 +49,28 @@ export function openBytes(
  */
 export const removeIndex = (path: string): void => rmSync(path, { recursive: true, force: true })
 
-/** Resolves when all of it is durable and can be read. Rejects with what `commitFailure` explains. */
-export async function durable(db: ByteDatabase, written: readonly Promise<unknown>[]): Promise<void> {
+/**
+ * Resolves when all of it is durable and can be read. `directory`: of the environment, for the error. After a failure nothing more may be asked:
+ * LMDB never tells the cause of another.
+ * @throws StorageError
+ */
+export async function durable(
+  db: ByteDatabase,
+  directory: string,
+  written: readonly Promise<unknown>[],
+): Promise<void> {
   const promises = [...new Set(written)]
   // Each failure brings a promise of its cause, which must be heard too.
   for (const promise of promises) promise.catch(commitReason)
-  // Together: whichever fails first, the others' failures must not go unheard.
-  await Promise.all([...promises, db.flushed])
+  try {
+    // Together: whichever fails first, the others' failures must not go unheard.
+    await Promise.all([...promises, db.flushed])
+  } catch (error) {
+    throw new StorageError('io', `commit (${await commitReason(error)}) in`, directory, 'LMDB')
+  }
   // A read transaction opened earlier in this turn would hide what has just been written.
   db.resetReadTxn()
 }
-
-/** Of the first commit that failed in an environment: LMDB never tells the cause of another. */
-export const commitFailure = async (error: unknown, directory: string): Promise<StorageError> =>
-  new StorageError('io', `commit (${await commitReason(error)}) in`, directory, 'LMDB')
 
 /** LMDB puts the cause of a failed commit into a promise beside the error, which nobody else would listen to. */
 async function commitReason(error: unknown): Promise<string> {

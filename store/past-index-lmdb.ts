@@ -2,15 +2,7 @@
 // A cache of the ledger: it may be deleted at any time, and is built again from it. An environment of its own, so that clearing it touches
 // nothing else. The rule to remember: rows and mark enter in one LMDB transaction, and count once that is flushed (exemplars §4.3).
 import { invariant } from '../protocols/errors.ts'
-import {
-  type ByteDatabase,
-  commitFailure,
-  durable,
-  openBytes,
-  putSeqno,
-  readSeqno,
-  removeIndex,
-} from './lmdb-commit.ts'
+import { type ByteDatabase, durable, openBytes, putSeqno, readSeqno, removeIndex } from './lmdb-commit.ts'
 
 /** Which transaction wrote the key of that name (16 bytes). */
 export interface PastRow {
@@ -68,7 +60,7 @@ export class PastIndex {
 
   /** Forgets everything. Resolves when that is durable. @throws StorageError */
   clear(): Promise<void> {
-    return this.#written([this.#db.clearAsync()])
+    return durable(this.#db, this.#directory, [this.#db.clearAsync()])
   }
 
   /** Resolves when rows and mark are durable. After a failure nothing more may be asked. @throws StorageError */
@@ -78,15 +70,7 @@ export class PastIndex {
       for (const { key, seqno } of rows) written.push(this.#db.put(rowKey(key, seqno), NOTHING))
       written.push(this.#db.put(MARK_KEY, mark))
     })
-    return this.#written([batch, ...written])
-  }
-
-  async #written(promises: readonly Promise<unknown>[]): Promise<void> {
-    try {
-      await durable(this.#db, promises)
-    } catch (error) {
-      throw await commitFailure(error, this.#directory)
-    }
+    return durable(this.#db, this.#directory, [batch, ...written])
   }
 
   /** Seqnos of rows of a key, in order. */

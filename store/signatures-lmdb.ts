@@ -1,15 +1,7 @@
 // Which transactions are signatures, in LMDB: the first one after a transaction is what its receipt is made from. Where an entry lies is said by
 // the ledger's own files (positions.ts). A cache of them: made anew by each process, from what it appends.
 // The rule to remember: what was put can be read once the returned promise resolves (`.flushed`, exemplars §4.3), and not before.
-import {
-  type ByteDatabase,
-  commitFailure,
-  durable,
-  openBytes,
-  putSeqno,
-  readSeqno,
-  removeIndex,
-} from './lmdb-commit.ts'
+import { type ByteDatabase, durable, openBytes, putSeqno, readSeqno, removeIndex } from './lmdb-commit.ts'
 
 const KEY_BYTES = 8
 const NOTHING = new Uint8Array(0)
@@ -39,27 +31,27 @@ export class SignatureSeqnos {
 
   /** Resolves when they can be read. After a failure nothing more may be asked. @throws StorageError */
   put(seqnos: readonly number[]): Promise<void> {
-    return this.#written(seqnos.map((seqno) => this.#db.put(keyOf(seqno), NOTHING)))
+    return durable(
+      this.#db,
+      this.#directory,
+      seqnos.map((seqno) => this.#db.put(keyOf(seqno), NOTHING)),
+    )
   }
 
   /** Removes those after `after` among what can be read. Resolves when they are gone. @throws StorageError */
   truncate(after: number): Promise<void> {
     const cut = [...this.#db.getKeys({ start: keyOf(after + 1) })].map((key) => new Uint8Array(key))
-    return this.#written(cut.map((key) => this.#db.remove(key)))
+    return durable(
+      this.#db,
+      this.#directory,
+      cut.map((key) => this.#db.remove(key)),
+    )
   }
 
   /** The first at or after `from`. */
   next(from: number): number | undefined {
     for (const key of this.#db.getKeys({ start: keyOf(from), limit: 1 })) return readSeqno(key, 0)
     return undefined
-  }
-
-  async #written(promises: readonly Promise<unknown>[]): Promise<void> {
-    try {
-      await durable(this.#db, promises)
-    } catch (error) {
-      throw await commitFailure(error, this.#directory)
-    }
   }
 
   async close(): Promise<void> {

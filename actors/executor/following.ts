@@ -140,12 +140,11 @@ function beginService(s: ExecutorState): Step<ExecutorState> {
 /** `isRemoved`: this node was, for good. It follows the public tables until it stops; who was removed does not get new secrets. */
 function writesOf(s: ExecutorState, record: LogRecord, isRemoved: boolean): WriteSet {
   const entry = decodeEntry(record.bytes)
-  const { publicWrites } = entry
-  if (isRemoved && isSealedAway(s.secrets, record.seqno)) return publicWrites
+  if (isRemoved && isSealedAway(s.secrets, record.seqno)) return entry.publicWrites
   const { secret } = secretFor(s.secrets, record.seqno)
   const privateWrites = openPrivateDomain(s.config.crypto, secret, entry)
   if (privateWrites === undefined) return corrupt(record.seqno, 'the seal does not hold')
-  return publicWrites.length === 0 ? privateWrites : [...publicWrites, ...privateWrites]
+  return [...entry.publicWrites, ...privateWrites]
 }
 
 /** Entries from the primary: hashed into the tree; a signature among them must sign exactly what was received. */
